@@ -1,0 +1,1 @@
+"""Books that syncjob writes to, one module each."""

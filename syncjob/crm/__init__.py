@@ -1,0 +1,1 @@
+"""CRMs that syncjob writes to, one module each."""

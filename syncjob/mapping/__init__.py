@@ -1,0 +1,1 @@
+"""YAML field maps: a closed list of words, checked whole before any request."""

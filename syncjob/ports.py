@@ -1,0 +1,303 @@
+"""The contracts that connectors keep, with their promises. An extra ability is an extra one-method Protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
+
+from syncjob.errors import Problem
+from syncjob.model import Action, DocumentKind, Invoice, Json, Raw, Remote
+from syncjob.moment import Window
+from syncjob.money import Money
+
+# ---------------------------------------------------------------- gateways
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """One list that a gateway offers for polling, and how it behaves in time."""
+
+    name: str
+    axis: Literal["time", "sequence"] = "time"
+    posts: bool = False  # the posting feed of its movements: exactly one per kind of movement
+    overlap: timedelta = timedelta(minutes=10)  # re-read by each run
+    lookback: timedelta = timedelta(hours=72)  # re-read by each nightly run
+    settling: timedelta = timedelta(seconds=60)  # records younger than this may still be missing
+    retention: timedelta | None = None  # older records are gone
+    cap: timedelta | None = None  # the widest window the vendor answers
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Records of one page and the progress that becomes true when they are landed.
+
+    `resume` continues inside the window; `cursor` (the lower bound of the next window) stands on the last page only.
+    `ceiling` is the upper bound this window was read to, `seen_at` the gateway's own clock (both UTC).
+    """
+
+    records: tuple[Raw, ...]
+    resume: str | None
+    cursor: datetime | int | None
+    ceiling: datetime | int
+    seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Whose key this is: the vendor's account (or company, tenant) id, and live or test."""
+
+    account: str
+    mode: str
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """A balance as the vendor states it, with the vendor's own instant. `place` is a bucket or an account code."""
+
+    place: str
+    amount: Money
+    as_of: datetime
+
+
+class Gateway(Protocol):
+    """A payment gateway, read only."""
+
+    name: str
+    feeds: tuple[Feed, ...]
+
+    def check(self) -> list[Problem]:
+        """Ask the gateway whether key, rights and version fit; nothing is written."""
+
+    def identity(self) -> Identity:
+        """Whose account the key opens."""
+
+    def pages(self, feed: Feed, window: Window, resume: str | None) -> Iterator[Page]:
+        """Read one window of a feed; an empty window is one empty page with its cursor."""
+
+    def fetch(self, kind: str, id: str) -> Raw:
+        """Read one object again by its id."""
+
+
+@runtime_checkable
+class Balances(Protocol):
+    """A gateway that states its balance."""
+
+    def balances(self, wish: datetime | None) -> list[Balance]:
+        """Each bucket and currency; the answer's own `as_of` counts, not the wish."""
+
+
+# ---------------------------------------------------------------- targets
+
+
+class TargetClass(StrEnum):
+    """What a target offers against doubles: A upsert by key, B idempotency key and search, C search only, D neither."""
+
+    A = "A"
+    B = "B"
+    C = "C"
+    D = "D"
+
+
+@dataclass(frozen=True, slots=True)
+class Promises:
+    """What a target promises; nothing is assumed beyond it."""
+
+    grade: TargetClass
+    batch: int  # documents handed to `prepare` at once
+    kinds: tuple[DocumentKind, ...]
+    parallel: int = 1
+    key_lifetime: timedelta = timedelta(0)  # class B: how long an idempotency key is remembered
+    lag: timedelta = timedelta(0)  # an object may stay invisible to `find` this long
+    corrects_by: Literal["update", "reverse"] = "update"
+    text_limits: Mapping[str, int] = field(default_factory=dict)
+    quota_per_day: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """One action on one document, ready to be put into a Call. `reference` is written into the object and searchable."""
+
+    key: str
+    kind: DocumentKind
+    action: Action
+    revision: int
+    generation: int
+    reference: str
+    body: Mapping[str, Json]
+    links: Mapping[str, Remote] = field(default_factory=dict)
+    expected: Remote | None = None  # the object as we last saw it
+    date: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One document inside a Call."""
+
+    key: str
+    revision: int
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request with its exact bytes, committed before the first byte leaves and replayed unchanged."""
+
+    key: str  # the idempotency key
+    members: tuple[Member, ...]
+    request: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """The target holds the document; `echo` is what it says it holds (same field names as the body), or None."""
+
+    key: str
+    remote: Remote
+    echo: Mapping[str, Json] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A definite no: nothing was done, and the same request would be refused again."""
+
+    key: str
+    problem: Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """It may have been done or not."""
+
+    key: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unsent:
+    """Certainly not done: the request never left, or the target said so. Try again, not before `not_before`."""
+
+    key: str
+    reason: str
+    not_before: datetime | None = None
+
+
+Outcome: TypeAlias = Delivered | Refused | Unknown | Unsent
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """The target holds these objects under the reference (more than one is a double, for a person)."""
+
+    key: str
+    remotes: tuple[Remote, ...]
+    echo: Mapping[str, Json] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """The target's search is complete as of this instant (UTC) and shows nothing."""
+
+    key: str
+    complete_as_of: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CannotTell:
+    """The search could not answer."""
+
+    key: str
+    reason: str
+
+
+Found: TypeAlias = Present | Absent | CannotTell
+
+
+class Target(Protocol):
+    """Something that is written to: books or a CRM."""
+
+    name: str
+    promises: Promises
+
+    def check(self) -> list[Problem]:
+        """Ask the target whether it can be written to; nothing is written."""
+
+    def identity(self) -> Identity:
+        """Whose company or tenant this is; bound to the name on first use."""
+
+    def prepare(self, batch: Sequence[Put]) -> Sequence[Call]:
+        """Make the exact requests for a batch: pure, no I/O; together they hold each Put once."""
+
+    def send(self, call: Call) -> Sequence[Outcome]:
+        """Send one Call; one outcome per member, matched by key."""
+
+    def find(self, puts: Sequence[Put]) -> Sequence[Found]:
+        """Look each Put's reference up; a voided object counts as absent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """A closed range of dates in the books; `hard` cannot be lifted by a permission."""
+
+    through: date
+    hard: bool = False
+    kinds: tuple[DocumentKind, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MirrorPage:
+    """Invoices of the books that changed, and the cursor that becomes true when they are stored."""
+
+    invoices: tuple[Invoice, ...]
+    cursor: str
+
+
+class AccountingTarget(Target, Protocol):
+    """Books."""
+
+    def locks(self) -> list[Lock]:
+        """Ranges of dates that are closed."""
+
+    def mirror(self, since: str | None) -> Iterator[MirrorPage]:
+        """Open and recently settled invoices that changed since the cursor."""
+
+    def balances(self, accounts: Sequence[str], through: date) -> list[Balance]:
+        """What the books hold in these accounts at the end of a day, per currency."""
+
+
+@runtime_checkable
+class Closing(Protocol):
+    """Books that carry our balance assertions and invoice states, rewritten when a run ends."""
+
+    def close(self, assertions: Sequence[Assertion], invoices: Sequence[InvoiceState]) -> None:
+        """Write the balances that must hold and what each invoice still asks for; called once, when all is delivered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assertion:
+    """The balance that an account must show at the end of a day, from delivered entries."""
+
+    day: date
+    account: str
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceState:
+    """What an invoice asked for, what payments have brought, and the word for it: open, part paid, paid."""
+
+    number: str
+    customer: str
+    total: Money
+    paid: Money
+    state: str
+
+
+class CrmTarget(Target, Protocol):
+    """A CRM."""
+
+    def provision(self) -> list[Problem]:
+        """Create the fields and tables of its own, once."""
