@@ -45,6 +45,23 @@ class Raw:
     body: Mapping[str, Json]
 
 
+Path: TypeAlias = tuple[str, ...]  # the way to a field: ("billing_details", "email")
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What of one record type is kept on disk: the allow-list of a gateway's map.
+
+    `ids` are fields that must stay byte-exact (ids, codes): a card number in one of them holds the record without its content.
+    """
+
+    type: str
+    fields: tuple[Path, ...]
+    personal: tuple[Path, ...] = ()
+    person: Path = ()  # where the person's id stands
+    ids: tuple[Path, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """One version of one gateway object as it is landed: kept fields, redacted. `personal` holds a person's fields apart."""

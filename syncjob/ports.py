@@ -6,12 +6,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from pathlib import Path
 from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 from syncjob.errors import Problem
 from syncjob.model import Action, DocumentKind, Invoice, Json, Raw, Remote
 from syncjob.moment import Window
 from syncjob.money import Money
+from syncjob.redact import Secret
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What one connector was configured with: its name and settings in syncjob.yaml, its secret, and the home folder."""
+
+    name: str
+    home: Path
+    settings: Mapping[str, str]
+    secret: Secret | None = None
+
 
 # ---------------------------------------------------------------- gateways
 

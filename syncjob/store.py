@@ -130,7 +130,7 @@ class Store:
         raise NotImplementedError
 
     def bind(self, name: str, identity: Identity, fingerprint: str, now: datetime) -> None:
-        """Bind a connector name to a vendor identity (first use), or renew the fingerprint; another identity is Misconfigured."""
+        """Bind a connector name to a vendor identity on first use, or renew its fingerprint; another identity is Misconfigured."""
         raise NotImplementedError
 
     def bound_accounts(self, target: str) -> dict[tuple[str, str, str], str]:
@@ -189,8 +189,10 @@ class Store:
         raise NotImplementedError
 
     def land_mirror(self, target: str, invoices: Sequence[Invoice], cursor: str, now: datetime) -> int:
-        """Store changed invoices and the cursor; dirty become `invoice:NUMBER` (scope: target) and the subjects of payments
-        whose latest application names or wants that number. Returns how many changed."""
+        """Store changed invoices and the cursor; returns how many changed.
+
+        Dirty become `invoice:NUMBER` (scope: target) and the subjects of payments whose latest application names or wants it.
+        """
         raise NotImplementedError
 
     # ------------------------------------------------------------ delivering
@@ -224,7 +226,7 @@ class Store:
         raise NotImplementedError
 
     def posted_sums(self, target: str, through: date, delivered: bool) -> dict[tuple[Role, str, str, str], int]:
-        """(role, source, bucket, currency) -> sum of lines of entries with date <= through whose document is (not) delivered."""
+        """(role, source, bucket, currency) -> sum of lines of entries dated <= through whose document is (not) delivered."""
         raise NotImplementedError
 
     def entry_dates(self, target: str) -> tuple[date, date] | None:
