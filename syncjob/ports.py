@@ -228,6 +228,13 @@ class CannotTell:
 Found: TypeAlias = Present | Absent | CannotTell
 
 
+class FieldMap(Protocol):
+    """What planning asks of a target's map."""
+
+    def body(self, kind: DocumentKind, happening: Mapping[str, object]) -> dict[str, Json]:
+        """The target's fields for one document. Raises RecordRefused where a value does not fit."""
+
+
 class Target(Protocol):
     """Something that is written to: books or a CRM."""
 

@@ -1,1 +1,1 @@
-"""Simulators of vendors' APIs over real HTTP, each in its own process; they import nothing of syncjob but themselves."""
+"""Simulators of vendors' APIs over real HTTP, each its own process; they import nothing else of syncjob."""

@@ -48,6 +48,7 @@ class Pay(NamedTuple):
     method: str = "card"
     invoice: str | None = None
     settled: str | None = None
+    fee_tax: int = 0
 
 
 class Decline(NamedTuple):

@@ -1,4 +1,4 @@
-"""What Stripe knows about currencies: decimals, smallest steps, where money settles, what it costs. Amounts in minor units."""
+"""What Stripe knows about currencies: decimals, smallest steps, settlement, fees; amounts in minor units."""
 
 from __future__ import annotations
 

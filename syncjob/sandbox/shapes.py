@@ -1,4 +1,4 @@
-"""How each object looks in Stripe's JSON, API version 2026-10-28.endive; amounts in minor units, times in Unix seconds."""
+"""How objects look in Stripe's JSON, API 2026-10-28.endive; amounts in minor units, times in Unix seconds."""
 
 from __future__ import annotations
 
@@ -259,14 +259,13 @@ def refund(it: Refund) -> Shape:
     return shape
 
 
-_NO_EVIDENCE = dict.fromkeys(
-    """access_activity_log billing_address cancellation_policy cancellation_policy_disclosure cancellation_rebuttal
-    customer_communication customer_email_address customer_name customer_purchase_ip customer_signature
-    duplicate_charge_documentation duplicate_charge_explanation duplicate_charge_id product_description receipt
-    refund_policy refund_policy_disclosure refund_refusal_explanation service_date service_documentation
-    shipping_address shipping_carrier shipping_date shipping_documentation shipping_tracking_number
-    uncategorized_file uncategorized_text""".split()
-)
+_EVIDENCE = """access_activity_log billing_address cancellation_policy cancellation_policy_disclosure
+cancellation_rebuttal customer_communication customer_email_address customer_name customer_purchase_ip
+customer_signature duplicate_charge_documentation duplicate_charge_explanation duplicate_charge_id
+product_description receipt refund_policy refund_policy_disclosure refund_refusal_explanation service_date
+service_documentation shipping_address shipping_carrier shipping_date shipping_documentation
+shipping_tracking_number uncategorized_file uncategorized_text"""
+_NO_EVIDENCE = dict.fromkeys(_EVIDENCE.split())
 
 
 def dispute(it: Dispute, at: int, movement: Callable[[str], Movement]) -> Shape:
@@ -412,4 +411,3 @@ def invoice_payment(it: InvoicePayment) -> Shape:
         "status": "paid",
         "status_transitions": {"canceled_at": None, "paid_at": it.paid_at},
     }
-

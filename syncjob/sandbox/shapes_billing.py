@@ -5,6 +5,19 @@ from __future__ import annotations
 from syncjob.sandbox.objects import CreditNote, Invoice, Subscription
 from syncjob.sandbox.shapes import Shape
 
+_EMPTY_ON_INVOICE = """account_tax_ids application automatically_finalizes_at custom_fields customer_account customer_address
+customer_phone customer_shipping default_payment_method default_source footer from_invoice hosted_invoice_url
+invoice_pdf last_finalization_error latest_revision next_payment_attempt on_behalf_of receipt_number rendering
+shipping_cost shipping_details statement_descriptor test_clock"""
+_INVOICE_EMPTY = dict.fromkeys(_EMPTY_ON_INVOICE.split())
+_ZERO_ON_INVOICE = """amount_overpaid amount_shipping post_payment_credit_notes_amount pre_payment_credit_notes_amount
+starting_balance"""
+_INVOICE_ZERO = dict.fromkeys(_ZERO_ON_INVOICE.split(), 0)
+_NO_ROWS_ON_INVOICE = (
+    "customer_tax_ids default_tax_rates discounts total_discount_amounts total_pretax_credit_amounts total_taxes"
+)
+_INVOICE_NO_ROWS: dict[str, list[Shape]] = {name: [] for name in _NO_ROWS_ON_INVOICE.split()}
+
 
 def _line(it: Invoice) -> Shape:
     parent: Shape | None = None
@@ -52,55 +65,35 @@ def invoice(it: Invoice) -> Shape:
     return {
         "id": it.id,
         "object": "invoice",
+        **_INVOICE_EMPTY,
+        **_INVOICE_ZERO,
+        **_INVOICE_NO_ROWS,
         "account_country": "DE",
         "account_name": "Sandbox Example",
-        "account_tax_ids": None,
         "amount_due": it.total,
-        "amount_overpaid": 0,
         "amount_paid": it.amount_paid,
         "amount_remaining": it.total - it.amount_paid,
-        "amount_shipping": 0,
-        "application": None,
         "attempt_count": it.attempt_count,
         "attempted": it.attempt_count > 0,
         "auto_advance": it.status == "open",
         "automatic_tax": {"disabled_reason": None, "enabled": False, "liability": None, "status": None},
-        "automatically_finalizes_at": None,
         "billing_reason": it.billing_reason,
         "collection_method": "send_invoice" if it.due_date else "charge_automatically",
         "created": it.created,
         "currency": it.currency,
-        "custom_fields": None,
         "customer": it.customer,
-        "customer_account": None,
-        "customer_address": None,
         "customer_email": it.customer_email,
         "customer_name": it.customer_name,
-        "customer_phone": None,
-        "customer_shipping": None,
         "customer_tax_exempt": "none",
-        "customer_tax_ids": [],
-        "default_payment_method": None,
-        "default_source": None,
-        "default_tax_rates": [],
         "description": it.description,
-        "discounts": [],
         "due_date": it.due_date,
         "effective_at": it.finalized_at,
         "ending_balance": 0 if it.finalized_at else None,
-        "footer": None,
-        "from_invoice": None,
-        "hosted_invoice_url": None,
-        "invoice_pdf": None,
         "issuer": {"type": "self"},
-        "last_finalization_error": None,
-        "latest_revision": None,
         "lines": {"object": "list", "data": [_line(it)], "has_more": False, "url": f"/v1/invoices/{it.id}/lines"},
         "livemode": False,
         "metadata": {},
-        "next_payment_attempt": None,
         "number": it.number,
-        "on_behalf_of": None,
         "parent": parent,
         "payment_settings": {
             "default_mandate": None,
@@ -109,14 +102,6 @@ def invoice(it: Invoice) -> Shape:
         },
         "period_end": it.period_end,
         "period_start": it.period_start,
-        "post_payment_credit_notes_amount": 0,
-        "pre_payment_credit_notes_amount": 0,
-        "receipt_number": None,
-        "rendering": None,
-        "shipping_cost": None,
-        "shipping_details": None,
-        "starting_balance": 0,
-        "statement_descriptor": None,
         "status": it.status,
         "status_transitions": {
             "finalized_at": it.finalized_at,
@@ -126,12 +111,8 @@ def invoice(it: Invoice) -> Shape:
         },
         "subtotal": it.total,
         "subtotal_excluding_tax": it.total,
-        "test_clock": None,
         "total": it.total,
-        "total_discount_amounts": [],
         "total_excluding_tax": it.total,
-        "total_pretax_credit_amounts": [],
-        "total_taxes": [],
         "webhooks_delivered_at": it.finalized_at,
     }
 

@@ -12,9 +12,12 @@ class Listed(Protocol):
     """Anything with an id and a time of creation (Unix seconds)."""
 
     @property
-    def id(self) -> str: ...
+    def id(self) -> str:
+        """Stripe's id."""
+
     @property
-    def created(self) -> int: ...
+    def created(self) -> int:
+        """When it came to be."""
 
 
 T = TypeVar("T", bound=Listed)
@@ -39,6 +42,8 @@ class Shelf(Generic[T]):
         place = len(self.rows)
         if place and row.created < self.created[-1]:
             raise ValueError(f"{row.id} is older than the row before it")
+        if row.id in self.place:
+            raise ValueError(f"{row.id} is there already")
         self.rows.append(row)
         self.created.append(row.created)
         self.place[row.id] = place

@@ -1,0 +1,182 @@
+"""syncjob.yaml: read whole, checked before any request, and put together into a job."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, time, tzinfo
+from importlib.metadata import entry_points
+from pathlib import Path
+from pkgutil import iter_modules
+from types import ModuleType
+from typing import TypeAlias, TypeVar
+
+from syncjob import chart, moment, secrets, yamlfile
+from syncjob.errors import Misconfigured, RecordRefused
+from syncjob.money import decimals
+from syncjob.ports import Options
+from syncjob.redact import Secret
+from syncjob.yamlfile import Node
+
+GROUPS = ("gateways", "accounting", "crm")
+SALES = ("invoiced_in_books",)
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,39}", re.ASCII)
+_CLOCK = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])", re.ASCII)
+_KEYS = ("books_zone", "home_currency", "start", "nightly_at", "state", *GROUPS)
+
+Value = TypeVar("Value")
+Environ: TypeAlias = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One configured connector: its name, which module serves it, its secret's reference, and its settings."""
+
+    group: str  # gateways, accounting or crm
+    name: str
+    connector: str
+    key: str  # the reference, never the key
+    settings: Mapping[str, str]
+    place: str  # file:line:column of the block
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A checked syncjob.yaml with its accounts.csv."""
+
+    home: Path
+    zone: tzinfo
+    zone_name: str
+    home_currency: str
+    start: datetime
+    nightly_at: time
+    state: str
+    blocks: tuple[Block, ...]
+    chart: chart.Chart
+
+    def of(self, group: str) -> tuple[Block, ...]:
+        """The blocks of one group, in the order in which they are written."""
+        return tuple(block for block in self.blocks if block.group == group)
+
+
+def read(home: Path) -> Config:
+    """Read a home's syncjob.yaml and accounts.csv. Raises Misconfigured naming file, line, what was seen and the cure."""
+    path = home / "syncjob.yaml"
+    if not path.is_file():
+        raise Misconfigured(f"{path}: there is no such file; make one with: syncjob init --home {home}")
+    root = yamlfile.load(path, "syncjob.yaml")
+    top = root.mapping(_KEYS, ("books_zone", "home_currency", "start", "gateways"))
+    blocks = tuple(block for group in GROUPS if group in top for block in _blocks(group, top[group]))
+    _distinct(blocks)
+    nightly = top.get("nightly_at")
+    return Config(
+        home=home,
+        zone=_placed(top["books_zone"], moment.zone),
+        zone_name=top["books_zone"].text(),
+        home_currency=_currency(top["home_currency"]),
+        start=_placed(top["start"], moment.from_text),
+        nightly_at=_clock(nightly) if nightly else time(2, 0),
+        state=_state(home, top["state"].text() if "state" in top else "state/syncjob.sqlite"),
+        blocks=blocks,
+        chart=_chart(home),
+    )
+
+
+def module(block: Block) -> ModuleType:
+    """The module that serves a block, bundled or from an installed package by entry point."""
+    known = connectors(block.group)
+    if block.connector not in known:
+        raise Misconfigured(
+            f"{block.place}: connector is {block.connector!r}; the {block.group} known here are {', '.join(sorted(known))}"
+        )
+    return known[block.connector]()
+
+
+def connectors(group: str) -> dict[str, Callable[[], ModuleType]]:
+    """Every connector of a group by name, as a function that imports it only when it is used."""
+    package = importlib.import_module(f"syncjob.{group}")
+    found: dict[str, Callable[[], ModuleType]] = {}
+    for entry in entry_points(group=f"syncjob.{group}"):
+        found[entry.name] = entry.load
+    for one in iter_modules(package.__path__):
+        name = f"syncjob.{group}.{one.name}"
+        found[one.name] = lambda name=name: importlib.import_module(name)  # type: ignore[misc]
+    return found
+
+
+def options(config: Config, block: Block, environ: Environ) -> Options:
+    """A block's options with its secret resolved. Raises Misconfigured where the reference leads nowhere."""
+    secret: Secret | None = None
+    if block.key:
+        try:
+            secret = secrets.resolve(block.key, config.home, environ)
+        except Misconfigured as wrong:
+            raise Misconfigured(f"{block.place}: {block.name}: {wrong}") from wrong
+    return Options(block.name, config.home, block.settings, secret)
+
+
+def _blocks(group: str, node: Node) -> Iterable[Block]:
+    for name, body in node.mapping().items():
+        if not _NAME.fullmatch(name):
+            cure = "use lower-case letters, digits and '-', beginning with a letter"
+            raise yamlfile.complaint(node.key_place(name), f"name is {name!r}", cure)
+        fields = body.mapping(required=("connector",))
+        place = str(node.key_place(name))
+        key = fields["key"].text() if "key" in fields else ""
+        block = Block(group, name, fields["connector"].text(), key, {}, place)
+        allowed = dict(getattr(module(block), "SETTINGS", {}))
+        body.mapping(("connector", "key", *(("sales",) if group == "gateways" else ()), *allowed))
+        if group == "gateways":
+            _sales(body, fields)
+        settings = {word: value.text() for word, value in fields.items() if word not in ("connector", "key", "sales")}
+        yield Block(group, name, block.connector, key, settings, place)
+
+
+def _sales(body: Node, fields: Mapping[str, Node]) -> None:
+    if "sales" not in fields:
+        why = "'sales' is missing: where are the sales behind these payments recorded?"
+        raise body.wrong(why, "add a line sales: invoiced_in_books (revenue is posted by your invoices, never by syncjob)")
+    fields["sales"].choice(SALES)
+
+
+def _distinct(blocks: Iterable[Block]) -> None:
+    seen: dict[str, str] = {}
+    for block in blocks:
+        if block.name in seen:
+            raise Misconfigured(f"{block.place}: the name {block.name!r} is already used at {seen[block.name]}; choose another")
+        seen[block.name] = block.place
+
+
+def _placed(node: Node, convert: Callable[[str], Value]) -> Value:
+    try:
+        return convert(node.text())
+    except (Misconfigured, RecordRefused) as wrong:
+        raise Misconfigured(f"{node.place}: {wrong}") from wrong
+
+
+def _currency(node: Node) -> str:
+    code = node.text()
+    _placed(node, decimals)
+    return code
+
+
+def _clock(node: Node) -> time:
+    found = _CLOCK.fullmatch(node.text())
+    if found is None:
+        raise node.wrong(f"{node.text()!r} is not a time of day", 'write hours and minutes such as "02:00"')
+    return time(int(found[1]), int(found[2]))
+
+
+def _state(home: Path, text: str) -> str:
+    if "://" in text:
+        return text
+    return str(home / text)
+
+
+def _chart(home: Path) -> chart.Chart:
+    path = home / "accounts.csv"
+    if not path.is_file():
+        raise Misconfigured(f"{path}: there is no such file; syncjob init writes one")
+    return chart.read(yamlfile.read_text(path, "accounts.csv"))

@@ -1,0 +1,205 @@
+"""How a delivery goes on: pure steps from what a target answered, or did not answer, to what happens next.
+
+An outcome that is not known is never repeated blindly: what may be done about it depends on what the target promises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from syncjob.errors import Problem
+from syncjob.model import Action, Delivery, Json, Status, digest, idempotency_key
+from syncjob.moment import iso
+from syncjob.ports import (
+    Absent,
+    Call,
+    CannotTell,
+    Delivered,
+    Found,
+    Outcome,
+    Present,
+    Promises,
+    Put,
+    Refused,
+    TargetClass,
+    Unknown,
+    Unsent,
+)
+
+ATTEMPTS_MAX = 12  # then a person looks; with the waits below that is about two days
+_FIRST_WAIT = timedelta(minutes=1)
+_LONGEST_WAIT = timedelta(hours=6)
+
+
+class Step(StrEnum):
+    """What to do about a Call whose outcome is not known."""
+
+    REPLAY = "replay"  # the same bytes again: the target absorbs them
+    FIND = "find"  # ask what it holds
+    WAIT = "wait"  # its search is not complete yet
+    HOLD = "hold"  # it offers neither: a person decides
+
+
+def step(promises: Promises, committed_at: datetime, now: datetime) -> Step:
+    """What may be done now about a Call that was committed at an instant and never answered."""
+    if promises.grade is TargetClass.A:
+        return Step.REPLAY
+    if promises.grade is TargetClass.D:
+        return Step.HOLD
+    # Half the lifetime: the vendor's clock started somewhere between our commit and its own receipt.
+    if promises.grade is TargetClass.B and now - committed_at <= promises.key_lifetime / 2:
+        return Step.REPLAY
+    return Step.FIND if now - committed_at >= promises.lag else Step.WAIT
+
+
+def wait(attempts: int) -> timedelta:
+    """How long to leave a delivery alone after this many attempts: a minute, doubled each time, at most six hours."""
+    doublings = min(max(attempts - 1, 0), 10)
+    return min(_FIRST_WAIT * (1 << doublings), _LONGEST_WAIT)
+
+
+def put(delivery: Delivery, linked: Mapping[str, Delivery]) -> Put:
+    """The action that brings a delivery to its target; `linked` are the delivered documents it needs, by document key."""
+    links = {role: linked[key].remote for role, key in delivery.needs.items()}
+    return Put(
+        key=delivery.key,
+        kind=delivery.kind,
+        action=delivery.action,
+        revision=delivery.revision,
+        generation=delivery.generation,
+        reference=reference(delivery.key),
+        body=delivery.body,
+        links={role: remote for role, remote in links.items() if remote is not None},
+        expected=delivery.remote,
+        date=delivery.date,
+    )
+
+
+def reference(key: str) -> str:
+    """The 26 characters that stand for a document key in a target's searchable field."""
+    return digest(key)
+
+
+def ready(delivery: Delivery, linked: Mapping[str, Delivery]) -> bool:
+    """Whether every document that a delivery needs has been delivered."""
+    return all(key in linked and linked[key].remote is not None for key in delivery.needs.values())
+
+
+def checked(calls: Sequence[Call], puts: Sequence[Put]) -> None:
+    """A connector's Calls hold each Put exactly once under the key of their members, or the program is wrong and stops."""
+    members = [member for call in calls for member in call.members]
+    if sorted((m.key, m.revision, m.generation) for m in members) != sorted((p.key, p.revision, p.generation) for p in puts):
+        raise AssertionError("a connector's prepare lost, doubled or invented a document")
+    for call in calls:
+        if call.key != idempotency_key([(m.key, m.revision, m.generation) for m in call.members]):
+            raise AssertionError(f"a connector's prepare made a Call key of its own: {call.key}")
+
+
+def sending(delivery: Delivery, call: Call) -> Delivery:
+    """The delivery as it is committed with its Call, before the first byte leaves."""
+    return replace(delivery, status=Status.SENDING, call=call.key, attempts=delivery.attempts + 1, due=None)
+
+
+def after(delivery: Delivery, outcome: Outcome, now: datetime) -> Delivery:
+    """The delivery after one answer (or silence) of its target."""
+    match outcome:
+        case Delivered(remote=remote, echo=echo):
+            done = replace(
+                delivery,
+                remote=remote,
+                delivered_revision=delivery.revision,
+                delivered_digest=delivery.digest,
+                delivered_as_of=delivery.as_of,
+                attempts=0,
+                due=None,
+                call="",
+            )
+            wrong = confirm(delivery, echo) if echo is not None else None
+            if wrong:
+                return _noted(replace(done, status=Status.HELD, problem=wrong), now, wrong.why)
+            return replace(done, status=Status.DELIVERED, problem=None)
+        case Refused(problem=problem):
+            held = replace(delivery, status=Status.HELD, problem=problem, call="", due=None)
+            return _noted(held, now, f"refused: {problem.why}")
+        case Unknown(reason=reason):
+            later = now + wait(delivery.attempts)
+            return _noted(replace(delivery, status=Status.UNKNOWN, due=later), now, f"outcome unknown: {reason}")
+        case Unsent(reason=reason, not_before=not_before):
+            return _unsent(delivery, reason, not_before, now)
+    raise AssertionError(f"{outcome!r} is no outcome")
+
+
+def _unsent(delivery: Delivery, reason: str, not_before: datetime | None, now: datetime) -> Delivery:
+    if delivery.attempts >= ATTEMPTS_MAX:
+        why = f"could not be sent {delivery.attempts} times: {reason}"
+        problem = Problem(delivery.key, delivery.target, why, "mend that, then run: syncjob held retry")
+        return _noted(replace(delivery, status=Status.HELD, problem=problem, call="", due=None), now, problem.why)
+    due = not_before or now + wait(delivery.attempts)
+    return _noted(replace(delivery, status=Status.PLANNED, call="", due=due), now, f"not sent: {reason}")
+
+
+def settle_found(delivery: Delivery, found: Found, committed_at: datetime, promises: Promises, now: datetime) -> Delivery:
+    """The delivery after its target was asked what it holds under our reference."""
+    match found:
+        case Present(remotes=remotes) if len(remotes) > 1:
+            ids = ", ".join(remote.id for remote in remotes)
+            problem = Problem(
+                delivery.key,
+                delivery.target,
+                f"the target holds {len(remotes)} objects with our reference ({ids})",
+                "void all but one there, then run: syncjob held retry",
+            )
+            return _noted(replace(delivery, status=Status.HELD, problem=problem, call=""), now, problem.why)
+        case Present(remotes=remotes, echo=echo):
+            if delivery.action is Action.UPDATE and echo is not None and confirm(delivery, echo):
+                return again(delivery, now, "the update did not arrive")
+            return after(delivery, Delivered(delivery.key, remotes[0], echo), now)
+        case Absent(complete_as_of=complete) if complete >= committed_at + promises.lag:
+            return again(delivery, now, f"certainly absent as of {iso(complete)}")
+        case Absent():
+            return _noted(replace(delivery, status=Status.UNKNOWN, due=committed_at + promises.lag), now, "not found yet")
+        case CannotTell(reason=reason):
+            return after(delivery, Unknown(delivery.key, f"the search could not tell: {reason}"), now)
+    raise AssertionError(f"{found!r} is no answer of find")
+
+
+def again(delivery: Delivery, now: datetime, why: str) -> Delivery:
+    """Plan the same action anew under the next generation: only after a definite refusal, a certain absence or an undo."""
+    fresh = replace(
+        delivery, generation=delivery.generation + 1, status=Status.PLANNED, call="", due=None, problem=None, attempts=0
+    )
+    return _noted(fresh, now, f"sent anew as generation {fresh.generation}: {why}")
+
+
+def hold_unknown(delivery: Delivery, now: datetime) -> Delivery:
+    """Give a doubtful delivery to a person: its target has neither an idempotency key nor a search."""
+    problem = Problem(
+        delivery.key,
+        delivery.target,
+        "it may or may not have arrived, and this target cannot be asked",
+        "look there; then run: syncjob held retry (send again) after making sure that it is absent",
+    )
+    return _noted(replace(delivery, status=Status.HELD, problem=problem, call=""), now, problem.why)
+
+
+_COMPARED = ("amount", "currency", "fee", "net", "tax", "total", "date", "account", "customer", "postings")
+
+
+def confirm(delivery: Delivery, echo: Mapping[str, Json]) -> Problem | None:
+    """Whether what the target says it holds is what was sent, in amount, tax, currency, date, account and customer."""
+    for name in _COMPARED:
+        if name in echo and name in delivery.body and echo[name] != delivery.body[name]:
+            return Problem(
+                delivery.key,
+                delivery.target,
+                f"{name} was sent as {delivery.body[name]!r}, but the target holds {echo[name]!r}",
+                "correct it there, or tell the target's vendor",
+            )
+    return None
+
+
+def _noted(delivery: Delivery, now: datetime, what: str) -> Delivery:
+    return replace(delivery, history=(*delivery.history, f"{iso(now)} {what}")[-20:])

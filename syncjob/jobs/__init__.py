@@ -1,0 +1,231 @@
+"""One run: land, plan, deliver, confirm; at night also reconcile and close."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from functools import partial
+from typing import TypeVar, cast
+
+from syncjob.errors import (
+    EXIT_BUG,
+    EXIT_HELD,
+    EXIT_TRANSIENT,
+    ConnectorDown,
+    Misconfigured,
+    NotSent,
+    OutcomeUnknown,
+    Problem,
+    TryLater,
+    exit_code,
+)
+from syncjob.jobs.delivery import deliver, recover
+from syncjob.jobs.job import Deadline, Job, OutOfTime, Sink, Source, Tally
+from syncjob.jobs.nightly import books_leg, close_books, gateway_leg, open_books, read_balances, today
+from syncjob.jobs.planning import plan_dirty
+from syncjob.jobs.poll import poll
+from syncjob.model import Delivery, Json, Status, Stream
+from syncjob.moment import business_date, start_of
+from syncjob.ports import AccountingTarget, CrmTarget
+from syncjob.reconcile import Leg
+
+__all__ = ["Job", "Report", "Sink", "Source", "is_nightly", "run"]
+
+Named = TypeVar("Named", Source, Sink)
+_STOPS = (ConnectorDown, TryLater, NotSent, OutcomeUnknown)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a run came to, as values: exit code, counts, problems, and at night the legs of the reconciliation."""
+
+    kind: str
+    exit: int
+    started: datetime
+    ended: datetime
+    counts: Mapping[str, int] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+    legs: tuple[Leg, ...] = ()
+    day: date | None = None
+    planned: tuple[Delivery, ...] = ()  # a dry run: what would be sent
+
+
+def is_nightly(job: Job) -> bool:
+    """Whether this is the first run since `nightly_at` in the books' zone."""
+    now = job.now()
+    day = business_date(now, job.rules.zone)
+    for candidate in (day, day - timedelta(days=1)):
+        midnight = start_of(candidate, job.rules.zone)
+        due = midnight + timedelta(hours=job.nightly_at.hour, minutes=job.nightly_at.minute)
+        if due <= now:
+            last = job.store.runs(1, "nightly")
+            return not last or last[0].started < due
+    return False
+
+
+def run(
+    job: Job,
+    *,
+    nightly: bool | None = None,
+    source: str = "",
+    target: str = "",
+    seconds_max: float | None = None,
+    dry: bool = False,
+) -> Report:
+    """Do one run and tell what it came to.
+
+    `nightly` None: the first run after nightly_at is the nightly one. `source` and `target` restrict it to one of each.
+    `dry` plans in the store it is given (a throw-away copy) and sends nothing. Raises Misconfigured, Busy or StateDamaged
+    before any work.
+    """
+    started = job.now()
+    at_night = is_nightly(job) if nightly is None else nightly
+    deadline = Deadline(job.monotonic, job.monotonic() + seconds_max if seconds_max is not None else None)
+    sources = _chosen(job.sources, source, "source")
+    sinks = _chosen(job.sinks, target, "target")
+    tally = Tally()
+    kind = "nightly" if at_night else "tick"
+    with job.store.run_lock():
+        number = job.store.start_run(kind, started)
+        legs: list[Leg] = []
+        try:
+            streams = {one.name: stream for one in sources if (stream := _bind_source(job, one, at_night, tally))}
+            ready_sinks = [sink for sink in sinks if dry or _bind_sink(job, sink, at_night, tally)]
+            if not dry:
+                for sink in ready_sinks:
+                    _guarded(sink.name, tally, partial(recover, job, sink, tally))
+            for one in sources:
+                if one.name in streams:
+                    _take_in(job, one, streams[one.name], at_night, deadline, tally)
+            for sink in ready_sinks:
+                if sink.ledger.books:
+                    _guarded(sink.name, tally, partial(_mirror, job, sink, tally))
+            plan_dirty(job, deadline, tally)
+            for one in sources:
+                open_books(job, one, tally)
+            if not dry:
+                for sink in ready_sinks:
+                    _guarded(sink.name, tally, partial(deliver, job, sink, deadline, tally))
+                if at_night:
+                    legs = _reconcile(job, sources, ready_sinks, tally)
+        except OutOfTime as late:
+            tally.codes.add(EXIT_TRANSIENT)
+            tally.problems.append(Problem("the run", "", str(late)))
+        except AssertionError:
+            job.store.end_run(number, job.now(), EXIT_BUG, {})
+            raise
+        planned = _would_send(job, sinks) if dry else ()
+        _standing(job, tally)
+        code = exit_code(tally.codes)
+        ended = job.now()
+        counts: dict[str, Json] = dict(tally.counts)
+        job.store.end_run(number, ended, code, counts)
+    return Report(kind, code, started, ended, dict(tally.counts), tuple(tally.problems), tuple(legs), today(job), planned)
+
+
+def _chosen(all_of: tuple[Named, ...], name: str, word: str) -> tuple[Named, ...]:
+    if not name:
+        return all_of
+    found = tuple(one for one in all_of if one.name == name)
+    if not found:
+        names = ", ".join(one.name for one in all_of) or "none"
+        raise Misconfigured(f"{word} {name!r} is not in syncjob.yaml; it names {names}")
+    return found
+
+
+def _guarded(who: str, tally: Tally, work: Callable[[], None]) -> None:
+    """Do a connector's part of the run; what stops it is noted, and the others go on."""
+    try:
+        work()
+    except _STOPS as error:
+        tally.stopped(who, error)
+
+
+def _bind_source(job: Job, source: Source, at_night: bool, tally: Tally) -> Stream | None:
+    """Whose records these are; asked of the gateway on first use, when the key changed, and every night."""
+    bound = job.store.bindings().get(source.name)
+    if bound is not None and bound[1] == source.fingerprint and not at_night:
+        return Stream(source.name, bound[0].account, bound[0].mode)
+    try:
+        identity = source.gateway.identity()
+    except _STOPS as error:
+        tally.stopped(source.name, error)
+        return None
+    job.store.bind(source.name, identity, source.fingerprint, job.now())
+    return Stream(source.name, identity.account, identity.mode)
+
+
+def _bind_sink(job: Job, sink: Sink, at_night: bool, tally: Tally) -> bool:
+    bound = job.store.bindings().get(sink.name)
+    try:
+        if bound is None or at_night:
+            job.store.bind(sink.name, sink.target.identity(), "", job.now())
+        if not sink.ledger.books:
+            problems = cast(CrmTarget, sink.target).provision()
+            tally.problems += problems
+            return not problems
+    except _STOPS as error:
+        tally.stopped(sink.name, error)
+        return False
+    return True
+
+
+def _take_in(job: Job, source: Source, stream: Stream, at_night: bool, deadline: Deadline, tally: Tally) -> None:
+    def work() -> None:
+        if at_night or job.store.get_fact(f"opening:{source.name}") is None:
+            read_balances(job, source)
+        poll(job, source, stream, nightly=at_night, deadline=deadline, tally=tally)
+
+    _guarded(source.name, tally, work)
+
+
+def _mirror(job: Job, sink: Sink, tally: Tally) -> None:
+    books = cast(AccountingTarget, sink.target)
+    for page in books.mirror(job.store.mirror_cursor(sink.name)):
+        tally.add("invoices", job.store.land_mirror(sink.name, page.invoices, page.cursor, job.now()))
+
+
+def _reconcile(job: Job, sources: tuple[Source, ...], sinks: list[Sink], tally: Tally) -> list[Leg]:
+    day = today(job)
+    legs: list[Leg] = []
+    for source in sources:
+        legs += gateway_leg(job, source)
+    for sink in sinks:
+        if sink.ledger.books:
+            _guarded(sink.name, tally, partial(_books, job, sink, day, legs))
+    for leg in legs:
+        if leg.unexplained.minor:
+            tally.codes.add(EXIT_HELD)
+            where = f"{leg.source or 'books'} {leg.place} {leg.currency}".strip()
+            why = f"{leg.name} states {leg.theirs}, we have {leg.ours}: {leg.unexplained} is explained by no item"
+            tally.problems.append(Problem("reconciliation", where, why, "run: syncjob run --nightly, then syncjob summary"))
+    return legs
+
+
+def _books(job: Job, sink: Sink, day: date, legs: list[Leg]) -> None:
+    close_books(job, sink, day)
+    legs += books_leg(job, sink, cast(AccountingTarget, sink.target), day)
+
+
+def _would_send(job: Job, sinks: tuple[Sink, ...]) -> tuple[Delivery, ...]:
+    found: list[Delivery] = []
+    for sink in sinks:
+        place: tuple[int, str] | None = None
+        while True:
+            batch, place = job.store.due(sink.name, job.now(), 500, place)
+            if not batch:
+                break
+            found += batch
+    return tuple(found)
+
+
+def _standing(job: Job, tally: Tally) -> None:
+    """What the whole state still waits for decides the exit code, not only what this run touched."""
+    if job.store.refusals():
+        tally.codes.add(EXIT_HELD)
+    for (_, _, status), number in job.store.counts().items():
+        if number and status in (Status.HELD, Status.UNKNOWN):
+            tally.codes.add(EXIT_HELD)
+        elif number and status in (Status.PLANNED, Status.SENDING):
+            tally.add("pending", number)

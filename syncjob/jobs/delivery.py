@@ -1,0 +1,138 @@
+"""Delivering: waves of ready documents, each Call committed with its bytes before the first byte leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+
+from syncjob.deliver import Step, after, again, checked, hold_unknown, put, ready, sending, settle_found, step
+from syncjob.errors import ConnectorDown, NotSent, OutcomeUnknown, TryLater
+from syncjob.jobs.job import Deadline, Job, Sink, Tally
+from syncjob.model import Delivery, Status
+from syncjob.ports import Call, Delivered, Outcome, Refused, Unknown, Unsent
+from syncjob.store import OpenCall
+
+_KEYS_AT_ONCE = 800
+
+
+def recover(job: Job, sink: Sink, tally: Tally) -> None:
+    """Settle Calls that an earlier run committed and never saw answered, by what the target promises."""
+    promises = sink.target.promises
+    for open_call in job.store.open_calls(sink.name):
+        now = job.now()
+        match step(promises, open_call.committed_at, now):
+            case Step.REPLAY:
+                outcomes = _send(sink, open_call.call)
+                _settle(job, sink, [(open_call.call, outcomes)], {d.key: d for d in open_call.deliveries}, tally)
+            case Step.FIND:
+                _find(job, sink, open_call, tally)
+            case Step.WAIT:
+                tally.add(f"{sink.name}: waiting")
+            case Step.HOLD:
+                held = [hold_unknown(delivery, now) for delivery in open_call.deliveries]
+                job.store.settle(sink.name, [open_call.call.key], held, now)
+
+
+def _find(job: Job, sink: Sink, open_call: OpenCall, tally: Tally) -> None:
+    linked = _linked(job, sink, open_call.deliveries)
+    puts = [put(delivery, linked) for delivery in open_call.deliveries]
+    found = {one.key: one for one in sink.target.find(puts)}
+    now = job.now()
+    settled = [
+        settle_found(delivery, found[delivery.key], open_call.committed_at, sink.target.promises, now)
+        for delivery in open_call.deliveries
+    ]
+    still = [delivery for delivery in settled if delivery.status is Status.UNKNOWN]
+    job.store.settle(sink.name, [] if still else [open_call.call.key], settled, now)
+    tally.add(f"{sink.name}: found", len(settled) - len(still))
+
+
+def deliver(job: Job, sink: Sink, deadline: Deadline, tally: Tally) -> None:
+    """Send everything that is due, parents first. A connector that is down ends its part of the run, never the others'."""
+    moved = True
+    while moved:
+        moved = False
+        place: tuple[int, str] | None = None
+        skipped = False
+        while True:
+            batch, place = job.store.due(sink.name, job.now(), sink.target.promises.batch, place)
+            if not batch:
+                break
+            linked = _linked(job, sink, batch)
+            going = [one for one in batch if one.status is Status.PLANNED and ready(one, linked)]
+            skipped = skipped or len(going) < len(batch)
+            if going:
+                moved = _wave(job, sink, going, linked, tally) > 0 or moved
+            deadline.check()
+        if not skipped:
+            return
+
+
+def _linked(job: Job, sink: Sink, batch: Sequence[Delivery]) -> dict[str, Delivery]:
+    keys = list(dict.fromkeys(key for one in batch for key in one.needs.values()))
+    linked: dict[str, Delivery] = {}
+    for start in range(0, len(keys), _KEYS_AT_ONCE):
+        linked |= job.store.lookup(sink.name, keys[start : start + _KEYS_AT_ONCE])
+    return linked
+
+
+def _wave(job: Job, sink: Sink, going: Sequence[Delivery], linked: dict[str, Delivery], tally: Tally) -> int:
+    puts = [put(one, linked) for one in going]
+    calls = list(sink.target.prepare(puts))
+    checked(calls, puts)
+    by_key = {one.key: one for one in going}
+    on_the_way: dict[str, Delivery] = {}
+    for call in calls:
+        for member in call.members:
+            on_the_way[member.key] = sending(by_key[member.key], call)
+    job.store.commit_calls(sink.name, calls, list(on_the_way.values()), job.now())
+    if sink.target.promises.parallel > 1 and len(calls) > 1:
+        with ThreadPoolExecutor(sink.target.promises.parallel, thread_name_prefix=f"send-{sink.name}") as pool:
+            answered = list(zip(calls, pool.map(lambda call: _send(sink, call), calls), strict=True))
+    else:
+        answered = [(call, _send(sink, call)) for call in calls]
+    return _settle(job, sink, answered, on_the_way, tally)
+
+
+def _send(sink: Sink, call: Call) -> list[Outcome]:
+    """One outcome per member, whatever happens: silence about one of them is an unknown outcome, never success."""
+    try:
+        outcomes = {one.key: one for one in sink.target.send(call)}
+    except NotSent as error:
+        return [Unsent(member.key, str(error)) for member in call.members]
+    except TryLater as error:
+        return [Unsent(member.key, str(error), error.not_before) for member in call.members]
+    except ConnectorDown as error:
+        return [Unsent(member.key, str(error)) for member in call.members]
+    except OutcomeUnknown as error:
+        return [Unknown(member.key, str(error)) for member in call.members]
+    return [outcomes.get(member.key) or Unknown(member.key, "the answer does not mention it") for member in call.members]
+
+
+def _settle(
+    job: Job,
+    sink: Sink,
+    answered: Sequence[tuple[Call, Sequence[Outcome]]],
+    on_the_way: dict[str, Delivery],
+    tally: Tally,
+) -> int:
+    now = job.now()
+    settled: list[Delivery] = []
+    closed: list[str] = []
+    delivered = 0
+    for call, outcomes in answered:
+        settled += [after(on_the_way[outcome.key], outcome, now) for outcome in outcomes]
+        if not any(isinstance(outcome, Unknown) for outcome in outcomes):
+            closed.append(call.key)
+        delivered += sum(isinstance(outcome, Delivered) for outcome in outcomes)
+        tally.add(f"{sink.name}: refused", sum(isinstance(outcome, Refused) for outcome in outcomes))
+    job.store.settle(sink.name, closed, settled, now)
+    tally.add(f"{sink.name}: delivered", delivered)
+    job.say(f"{sink.name}: {tally.counts.get(f'{sink.name}: delivered', 0)} delivered")
+    return delivered
+
+
+def retry(delivery: Delivery, now: datetime) -> Delivery:
+    """A held delivery as a person sends it on its way again: the next generation, so that it is a new request."""
+    return again(delivery, now, "retried by a person")

@@ -1,0 +1,114 @@
+"""What a run works with: the open state, the sources, the targets, the rules, and the clocks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, time
+from pathlib import Path
+from typing import Protocol
+
+from syncjob.errors import (
+    EXIT_AUTHORISATION,
+    EXIT_HELD,
+    EXIT_TRANSIENT,
+    NeedsPerson,
+    Problem,
+    SyncjobError,
+)
+from syncjob.model import Kept, Reading, Record, Stream
+from syncjob.plan import Ledger, Rules
+from syncjob.ports import Gateway, Target
+from syncjob.store import Store
+
+
+class SourceMap(Protocol):
+    """What a run asks of a gateway's map."""
+
+    keep: Mapping[str, Kept]
+
+    def read(self, stream: Stream, subject: str, records: Sequence[Record]) -> Reading:
+        """What the newest records of one subject say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A configured gateway account. `fingerprint` tells whether its key changed; `needs` names the reference for messages."""
+
+    gateway: Gateway
+    map: SourceMap
+    fingerprint: str = ""
+
+    @property
+    def name(self) -> str:
+        """The account's name in syncjob.yaml."""
+        return self.gateway.name
+
+
+@dataclass(frozen=True, slots=True)
+class Sink:
+    """A configured target with its map."""
+
+    target: Target
+    ledger: Ledger
+
+    @property
+    def name(self) -> str:
+        """The target's name in syncjob.yaml."""
+        return self.target.name
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Everything a run needs, put together by config; clocks and sleep are arguments so that no test waits."""
+
+    home: Path
+    store: Store
+    sources: tuple[Source, ...]
+    sinks: tuple[Sink, ...]
+    rules: Rules
+    nightly_at: time
+    now: Callable[[], datetime]
+    monotonic: Callable[[], float]
+    sleep: Callable[[float], None]
+    say: Callable[[str], None] = lambda _: None  # progress, for people on a terminal
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a run counts while it goes on: problems, exit codes, and how much of what was done."""
+
+    problems: list[Problem] = field(default_factory=list)
+    codes: set[int] = field(default_factory=set)
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def add(self, name: str, number: int = 1) -> None:
+        """Count something."""
+        if number:
+            self.counts[name] = self.counts.get(name, 0) + number
+
+    def stopped(self, who: str, error: SyncjobError) -> None:
+        """Note that a connector could not go on: exit 6 where a person is needed, 5 where it passes by itself."""
+        self.codes.add(EXIT_AUTHORISATION if isinstance(error, NeedsPerson) else EXIT_TRANSIENT)
+        self.problems.append(Problem(who, "", str(error)))
+
+    def held(self) -> None:
+        """Note that something waits for a person."""
+        self.codes.add(EXIT_HELD)
+
+
+class OutOfTime(SyncjobError):
+    """The run's time is used up; what is left goes on in the next run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """When a run must stop taking new work (monotonic seconds); None: never."""
+
+    monotonic: Callable[[], float]
+    at: float | None = None
+
+    def check(self) -> None:
+        """Raise OutOfTime when the run's time is used up."""
+        if self.at is not None and self.monotonic() >= self.at:
+            raise OutOfTime("the run's time (--max-seconds) is used up; the next run goes on from here")

@@ -1,0 +1,120 @@
+"""Planning what became dirty: some hundreds of subjects at a time, one statement per table, one transaction per batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from syncjob.errors import EXIT_BUG, Problem, RecordRefused
+from syncjob.jobs.job import Deadline, Job, Source, Tally
+from syncjob.matching import Books
+from syncjob.model import Delivery, Reading, Refusal, movement_key
+from syncjob.money import Money
+from syncjob.plan import Decided, Known, contact_keys, invoice_documents, plan, wanted_numbers
+from syncjob.store import Plan, Story, Subject
+
+BATCH = 400
+LAST = 1 << 60  # invoices are planned after every payment
+
+
+def plan_dirty(job: Job, deadline: Deadline, tally: Tally) -> None:
+    """Plan every dirty subject once; what is under way at a target stays dirty for a later run."""
+    later: set[tuple[str, str]] = set()
+    done = 0
+    while True:
+        dirty = job.store.dirty(BATCH + len(later))
+        batch = [one for one in dirty if (one.scope, one.name) not in later][:BATCH]
+        if not batch:
+            return
+        invoices = [one for one in batch if one.name.startswith("invoice:")]
+        payments = [one for one in batch if not one.name.startswith("invoice:")]
+        again = _plan_records(job, payments, tally) if payments else _plan_invoices(job, invoices)
+        later.update((one.scope, one.name) for one in again)
+        done += len(payments) or len(invoices)
+        job.say(f"planned {done}")
+        deadline.check()
+
+
+def _plan_records(job: Job, subjects: Sequence[Subject], tally: Tally) -> list[Subject]:
+    sources = {source.name: source for source in job.sources}
+    stories = [story for story in job.store.stories(subjects) if story.subject.scope in sources and story.stream]
+    known = [_known(story, sources[story.subject.scope]) for story in stories]
+    numbers = wanted_numbers(known)
+    mirrored = job.store.invoices(numbers) if numbers else []
+    books = Books(mirrored, job.store.applied(numbers) if numbers else {})
+    people: dict[tuple[str, str], Delivery] = {}
+    for target, keys in contact_keys(known, job.rules.ledgers).items():
+        found = job.store.lookup(target, keys) if keys else {}
+        people.update({(target, key): delivery for key, delivery in found.items()})
+    decided = [(story.subject, _safely(job, one, books, people, tally)) for story, one in zip(stories, known, strict=True)]
+    numbers_of = {invoice.number: invoice.target for invoice in mirrored}
+    touched = dict.fromkeys(number for _, one in decided for number in one.invoices if number in numbers_of)
+    again = [subject for subject, one in decided if one.again]
+    # Contacts are shared: the last word about one is what `people` holds, so each is stored once.
+    deliveries = {(d.target, d.key): d for _, one in decided for d in one.deliveries}
+    plan_ = Plan(
+        subjects=tuple(subjects),
+        entries=tuple(entry for _, one in decided for entry in one.entries),
+        applications=tuple((subject, a) for subject, one in decided for a in one.applications),
+        posted=tuple(row for _, one in decided for row in one.posted),
+        deliveries=tuple(deliveries.values()),
+        refusals=tuple((subject, refusal) for subject, one in decided for refusal in one.refusals),
+        dirty=(*again, *(Subject(numbers_of[number], f"invoice:{number}", LAST) for number in touched)),
+    )
+    job.store.save(plan_, job.now())
+    tally.add("planned", len(deliveries))
+    return again
+
+
+def _known(story: Story, source: Source) -> Known:
+    if story.stream is None:
+        raise AssertionError(f"{story.subject.name} has records of no stream")
+    readable = [record for record in story.records if record.problem is None]
+    held = tuple(Refusal(r.type, r.id, r.problem) for r in story.records if r.problem is not None)
+    reading = source.map.read(story.stream, story.subject.name, readable) if readable else Reading()
+    return Known(
+        subject=story.subject.name,
+        source=story.subject.scope,
+        records=story.records,
+        reading=replace(reading, problems=(*reading.problems, *held)) if held else reading,
+        entries=story.entries,
+        applications=story.applications,
+        deliveries={(d.target, d.key): d for d in story.deliveries},
+        posted=story.posted,
+    )
+
+
+def _safely(job: Job, known: Known, books: Books, people: dict[tuple[str, str], Delivery], tally: Tally) -> Decided:
+    """Plan one subject; whatever is wrong with it holds this subject alone, with its amounts named."""
+    try:
+        return plan(known, job.rules, books, people)
+    except RecordRefused as refused:
+        problem = Problem(known.subject, known.source, str(refused), refused.cure)
+    except AssertionError:
+        raise  # a broken invariant stops the run
+    except Exception as bug:
+        tally.codes.add(EXIT_BUG)
+        why = f"syncjob failed on it ({type(bug).__name__}: {bug})"
+        problem = Problem(known.subject, known.source, why, "report this; nothing of it was sent")
+    standing = {entry.key for entry in known.entries}
+    moved = [one for one in known.reading.transactions if movement_key(one.stream, one.id) not in standing]
+    priced = tuple(Refusal(one.type, one.id, problem, one.effective, one.net, one.bucket) for one in moved)
+    return Decided(refusals=priced or (Refusal("subject", known.subject, problem),))
+
+
+def _plan_invoices(job: Job, subjects: Sequence[Subject]) -> list[Subject]:
+    numbers = [one.name.partition(":")[2] for one in subjects]
+    invoices = {(invoice.target, invoice.number): invoice for invoice in job.store.invoices(numbers)}
+    applied = job.store.applied(numbers)
+    deliveries: list[Delivery] = []
+    for story in job.store.stories(subjects):
+        number = story.subject.name.partition(":")[2]
+        invoice = invoices.get((story.subject.scope, number))
+        if invoice is None:
+            continue
+        brought = sum(amount.minor for _, amount in applied.get(number, ()))
+        known = {(d.target, d.key): d for d in story.deliveries}
+        paid = Money(brought, invoice.total.currency)
+        deliveries += invoice_documents(story.subject.scope, invoice, paid, job.rules.ledgers, known)
+    job.store.save(Plan(subjects=tuple(subjects), deliveries=tuple(deliveries)), job.now())
+    return []

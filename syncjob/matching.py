@@ -1,0 +1,144 @@
+"""What a receipt or refund is for: invoices by a document number that the payment itself names, else customer credit.
+
+A number that is named twice, or names several invoices, decides nothing: two candidates are never chosen between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from syncjob.model import Application, Invoice, Kind, Part, Transaction, movement_key
+from syncjob.money import Money
+from syncjob.posting import APPLIED, claim
+
+
+def normal(number: str) -> str:
+    """A document number as it is compared: no spaces or '#', upper case."""
+    return "".join(number.split()).lstrip("#").upper()
+
+
+class Books:
+    """The open amounts of mirrored invoices while one batch is matched: what is applied here is no longer open for the next."""
+
+    def __init__(self, invoices: Sequence[Invoice], applied: Mapping[str, Sequence[tuple[str, Money]]]) -> None:
+        """`applied` gives, per invoice number, (movement key, amount) of the latest application of each movement."""
+        self._invoices: dict[str, list[Invoice]] = {}
+        for invoice in invoices:
+            self._invoices.setdefault(normal(invoice.number), []).append(invoice)
+        self._applied = {normal(number): dict(amounts) for number, amounts in applied.items()}
+
+    def named(self, number: str) -> list[Invoice]:
+        """The invoices that carry a number."""
+        return self._invoices.get(normal(number), [])
+
+    def open(self, invoice: Invoice, movement: str) -> Money:
+        """What an invoice still asks for, leaving out what this movement brought it itself."""
+        left = invoice.open
+        for other, amount in self._applied.get(normal(invoice.number), {}).items():
+            if other != movement:
+                left = left - amount
+        return left
+
+    def take(self, application: Application) -> None:
+        """Count an application from now on, in place of the same movement's earlier one."""
+        for amounts in self._applied.values():
+            amounts.pop(application.movement, None)
+        for part in application.parts:
+            if part.invoice:
+                self._applied.setdefault(normal(part.invoice), {})[application.movement] = part.amount
+
+
+def numbers(transactions: Sequence[Transaction]) -> list[str]:
+    """Every document number that these payments name, as it is compared."""
+    return [normal(reference.text) for one in transactions if one.kind in APPLIED for reference in one.references]
+
+
+def match(transactions: Sequence[Transaction], known: Sequence[Application], books: Books) -> list[Application]:
+    """The applications of one subject's payments, refunds and their failures that differ from the latest known ones.
+
+    Refunds follow the payment they give back. Versions rise by one with each change.
+    """
+    latest = {application.movement: application for application in known}
+    decided: dict[str, Application] = {}
+    new: list[Application] = []
+    for one in sorted((t for t in transactions if t.kind in APPLIED), key=lambda t: (t.effective, t.id)):
+        key = movement_key(one.stream, one.id)
+        receipt = one.kind is Kind.PAYMENT
+        application = _receipt(one, key, books) if receipt else _return(one, key, transactions, decided)
+        before = latest.get(key)
+        if before is not None and (before.parts, before.wanted) == (application.parts, application.wanted):
+            application = before
+        else:
+            application = replace(application, version=before.version + 1 if before else 1)
+            new.append(application)
+        decided[key] = application
+        books.take(application)
+    return new
+
+
+def _receipt(one: Transaction, key: str, books: Books) -> Application:
+    amount = claim(one)
+    found: dict[str, tuple[Invoice, str]] = {}
+    for reference in one.references:
+        for invoice in books.named(reference.text):
+            found.setdefault(invoice.id, (invoice, f"{reference.place} names {reference.text}"))
+    named = list(dict.fromkeys(normal(reference.text) for reference in one.references))
+    wanted = named[0] if named else ""
+    if not found:
+        why = f"{one.references[0].place} names {one.references[0].text}, which the books do not list" if named else ""
+        return _credit(key, amount, "number not found" if named else "no number named", why, wanted)
+    if len(found) > 1 or len(named) > 1:
+        others = ", ".join(sorted(invoice.number for invoice, _ in found.values()))
+        return _credit(key, amount, "several numbers", f"names {', '.join(named)}", wanted, others)
+    invoice, evidence = next(iter(found.values()))
+    if invoice.total.currency != amount.currency:
+        why = f"{evidence}, but the invoice is in {invoice.total.currency}"
+        return _credit(key, amount, "other currency", why, wanted, invoice.number)
+    left = books.open(invoice, key)
+    taken = min(amount.minor, max(left.minor, 0))
+    parts = [Part(invoice.number, Money(taken, amount.currency))] if taken else []
+    if amount.minor > taken:
+        parts.append(Part("", Money(amount.minor - taken, amount.currency)))
+    rule = "document number" if taken == amount.minor else "document number, over-paid"
+    return Application(movement=key, version=1, parts=tuple(parts), rule=rule, evidence=evidence, wanted=wanted)
+
+
+def _credit(key: str, amount: Money, rule: str, evidence: str, wanted: str, runner_up: str = "") -> Application:
+    return Application(
+        movement=key,
+        version=1,
+        parts=(Part("", amount),) if amount.minor else (),
+        rule=rule,
+        evidence=evidence,
+        wanted=wanted,
+        runner_up=runner_up,
+    )
+
+
+def _return(one: Transaction, key: str, transactions: Sequence[Transaction], decided: Mapping[str, Application]) -> Application:
+    """Give back what the payment brought: its customer credit first, then its invoices by number."""
+    amount = claim(one)
+    parent = next((t for t in transactions if t.kind is Kind.PAYMENT and t.origin == (one.parent or one.origin)), None)
+    paid = decided.get(movement_key(parent.stream, parent.id)) if parent else None
+    if paid is None:
+        return _credit(key, amount, "payment before the cut-over", f"belongs to {one.parent or one.origin}", "")
+    standing: dict[str, int] = {part.invoice: part.amount.minor for part in paid.parts}
+    for movement, application in decided.items():
+        if movement != paid.movement:
+            for part in application.parts:
+                standing[part.invoice] = standing.get(part.invoice, 0) + part.amount.minor
+    parts: list[Part] = []
+    left = amount.minor
+    for invoice in sorted(standing, reverse=left > 0):
+        if left < 0:
+            share = max(left, -max(standing[invoice], 0))
+        else:
+            given = sum(part.amount.minor for part in paid.parts if part.invoice == invoice)
+            share = min(left, max(given - standing[invoice], 0))
+        if share:
+            parts.append(Part(invoice, Money(share, amount.currency)))
+            left -= share
+    if left:
+        parts.append(Part("", Money(left, amount.currency)))
+    return Application(movement=key, version=1, parts=tuple(parts), rule="follows its payment", evidence=paid.movement)

@@ -1,0 +1,246 @@
+"""Planning: from all that is known of a batch of subjects to entries, applications and deliveries. Values in, values out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, tzinfo
+
+from syncjob.chart import Chart
+from syncjob.errors import Problem, RecordRefused
+from syncjob.matching import Books, match, numbers
+from syncjob.model import (
+    Application,
+    Delivery,
+    Document,
+    DocumentKind,
+    Entry,
+    Invoice,
+    Part,
+    Person,
+    Reading,
+    Record,
+    Refusal,
+    Transaction,
+    canonical,
+    digest,
+    movement_key,
+)
+from syncjob.moment import business_date
+from syncjob.money import Money
+from syncjob.plan import books as book_documents
+from syncjob.plan import crm as crm_documents
+from syncjob.plan.proceed import proceed, under_way
+from syncjob.ports import FieldMap
+from syncjob.posting import apply, changed, post, post_facts, undo
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """One target as planning sees it: its name, its map, and whether it keeps books (else it is a CRM)."""
+
+    name: str
+    map: FieldMap
+    books: bool
+    kinds: frozenset[DocumentKind]
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a home decided: the company's zone, the books' home currency, the cut-over instant, accounts, targets."""
+
+    zone: tzinfo
+    home: str
+    start: datetime
+    chart: Chart
+    ledgers: tuple[Ledger, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the store knows of one subject before it is planned."""
+
+    subject: str
+    source: str
+    records: tuple[Record, ...] = ()
+    reading: Reading = field(default_factory=Reading)
+    entries: tuple[Entry, ...] = ()
+    applications: tuple[Application, ...] = ()
+    deliveries: Mapping[tuple[str, str], Delivery] = field(default_factory=dict)  # (target, document key)
+    posted: frozenset[tuple[str, str]] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What planning one subject came to."""
+
+    entries: tuple[Entry, ...] = ()
+    applications: tuple[Application, ...] = ()
+    posted: tuple[tuple[str, str, str], ...] = ()
+    deliveries: tuple[Delivery, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+    invoices: tuple[str, ...] = ()  # numbers whose state changed
+    again: bool = False  # something is under way: plan this subject once more later
+
+
+def wanted_numbers(known: Iterable[Known]) -> list[str]:
+    """The document numbers that these subjects' payments name, and those they were applied to before."""
+    found: dict[str, None] = {}
+    for one in known:
+        found.update(dict.fromkeys(numbers(one.reading.transactions)))
+        for application in one.applications:
+            found.update(dict.fromkeys(part.invoice for part in application.parts if part.invoice))
+    return list(found)
+
+
+def plan(known: Known, rules: Rules, books: Books, people: dict[tuple[str, str], Delivery]) -> Decided:
+    """Plan one subject that records are about. `people` are the deliveries of contacts and companies, by (target, key).
+
+    Contacts are shared by many payments: the caller hands in those it knows, and finds the newest ones there afterwards.
+    """
+    entries, refusals, transactions = _post(known, rules)
+    applications, applied = _apply(known, transactions, books, rules)
+    facts_entries = post_facts(known.reading.facts, transactions, known.entries, rules.zone)
+    new_entries = (*entries, *applied, *facts_entries)
+    facts = _facts_digest(known, applications)
+    as_of = max((record.as_of for record in known.records if record.type != "event"), default=rules.start)
+    latest = {a.movement: a for a in (*known.applications, *applications)}
+    posted: list[tuple[str, str, str]] = []
+    deliveries: list[Delivery] = []
+    again = False
+    for ledger in rules.ledgers:
+        if ledger.books:
+            tale = book_documents.Tale(known.source, transactions, known.reading.people, latest, as_of)
+            unposted = [e for e in (*known.entries, *new_entries) if (ledger.name, e.key) not in known.posted]
+            documents = book_documents.documents(ledger.name, ledger.map, rules.chart, tale, unposted, known.deliveries)
+            posted += [(ledger.name, entry, document.key) for document in documents for entry in document.entries]
+        else:
+            story = crm_documents.Tale(known.source, known.subject, transactions, known.reading, latest, as_of)
+            documents = crm_documents.documents(ledger.name, ledger.map, story)
+        for document in documents:
+            if document.kind not in ledger.kinds:
+                continue
+            key = (ledger.name, document.key)
+            existing = known.deliveries.get(key) or people.get(key)
+            again = again or under_way(existing)
+            delivery = _proceed_person(ledger.name, document, facts, existing, known.subject)
+            if delivery is not None:
+                deliveries.append(delivery)
+                if document.kind in _SHARED:
+                    people[key] = delivery
+    touched = {part.invoice for a in applications for part in (*a.parts, *_parts_before(known, a)) if part.invoice}
+    return Decided(
+        entries=new_entries,
+        applications=tuple(applications),
+        posted=tuple(posted),
+        deliveries=tuple(deliveries),
+        refusals=(*known.reading.problems, *refusals),
+        invoices=tuple(sorted(touched)),
+        again=again,
+    )
+
+
+_SHARED = (DocumentKind.CONTACT, DocumentKind.COMPANY)
+
+
+def _proceed_person(target: str, document: Document, facts: str, existing: Delivery | None, subject: str) -> Delivery | None:
+    shared = document.kind in _SHARED and existing is not None and existing.subject != subject
+    if shared and existing is not None:
+        # The gateway's customer record says who somebody is; what one payment's billing details say only fills a gap.
+        own = subject.startswith("customer:")
+        if existing.subject.startswith("customer:") and not own:
+            return None
+        if own and document.as_of < existing.as_of:
+            document = Document(
+                key=document.key,
+                kind=document.kind,
+                subject=document.subject,
+                as_of=existing.as_of,
+                body=document.body,
+                needs=document.needs,
+            )
+    return proceed(target, document, facts, existing)
+
+
+def _post(known: Known, rules: Rules) -> tuple[list[Entry], list[Refusal], list[Transaction]]:
+    standing = {entry.key: entry for entry in known.entries}
+    new: list[Entry] = []
+    refusals: list[Refusal] = []
+    good: list[Transaction] = []
+    for one in known.reading.transactions:
+        if one.effective < rules.start:
+            continue
+        try:
+            entry = post(one, rules.zone, rules.home)
+        except RecordRefused as refused:
+            problem = Problem(f"{one.type} {one.id}", one.stream.source, str(refused), refused.cure)
+            refusals.append(Refusal(one.type, one.id, problem, one.effective, one.net, one.bucket))
+            continue
+        before = standing.get(entry.key)
+        problem_now = changed(entry, before) if before else None
+        if problem_now:
+            refusals.append(Refusal(one.type, one.id, problem_now))
+            continue
+        if before is None:
+            new.append(entry)
+        good.append(one)
+    return new, refusals, good
+
+
+def _apply(
+    known: Known, transactions: Sequence[Transaction], books: Books, rules: Rules
+) -> tuple[list[Application], list[Entry]]:
+    applications = match(transactions, known.applications, books)
+    by_key = {movement_key(one.stream, one.id): one for one in transactions}
+    standing = {entry.key: entry for entry in known.entries}
+    entries: list[Entry] = []
+    for application in applications:
+        one = by_key[application.movement]
+        day = business_date(one.effective, rules.zone)
+        for part in application.parts:
+            # A payment that came before its invoice is applied on the day there was an invoice to apply it to.
+            day = max([day, *(invoice.issued for invoice in books.named(part.invoice))]) if application.version > 1 else day
+        if application.version > 1:
+            earlier = standing.get(f"{application.movement}:application:{application.version - 1}")
+            if earlier is not None:
+                entries.append(undo(earlier, day))
+        if application.parts:
+            entries.append(apply(one, application, day))
+    return applications, entries
+
+
+def _parts_before(known: Known, application: Application) -> tuple[Part, ...]:
+    return tuple(part for before in known.applications if before.movement == application.movement for part in before.parts)
+
+
+def _facts_digest(known: Known, applications: Sequence[Application]) -> str:
+    said = sorted(f"{r.type}/{r.id}/{r.digest}" for r in known.records if r.type != "event")
+    latest = {a.movement: a for a in (*known.applications, *applications)}
+    return digest(*said, *(f"{key}#{latest[key].version}" for key in sorted(latest)))
+
+
+def invoice_documents(
+    scope: str, invoice: Invoice, paid: Money, ledgers: Sequence[Ledger], deliveries: Mapping[tuple[str, str], Delivery]
+) -> list[Delivery]:
+    """The deals that show sales what became of an invoice."""
+    planned: list[Delivery] = []
+    for ledger in ledgers:
+        if ledger.books or DocumentKind.DEAL not in ledger.kinds:
+            continue
+        document = crm_documents.deal(ledger.name, ledger.map, scope, invoice, paid)
+        facts = digest(canonical(document.body))
+        delivery = proceed(ledger.name, document, facts, deliveries.get((ledger.name, document.key)))
+        if delivery is not None:
+            planned.append(delivery)
+    return planned
+
+
+def contact_keys(known: Iterable[Known], ledgers: Sequence[Ledger]) -> dict[str, list[str]]:
+    """Per CRM, the document keys of contacts and companies that these subjects may touch."""
+    people: list[tuple[str, Person]] = [(one.source, person) for one in known for person in one.reading.people]
+    keys: dict[str, list[str]] = {}
+    for ledger in ledgers:
+        if not ledger.books:
+            found = (key for source, person in people for key in crm_documents.person_keys(ledger.name, source, person))
+            keys[ledger.name] = list(dict.fromkeys(found))
+    return keys

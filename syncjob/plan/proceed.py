@@ -1,0 +1,65 @@
+"""From what a target should hold and what it was given, to the next action: create, update, or nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from syncjob.model import Action, Delivery, Document, Status, canonical, digest
+
+
+def proceed(target: str, document: Document, facts: str, existing: Delivery | None) -> Delivery | None:
+    """The delivery as it should stand now, or None where nothing is to be done.
+
+    A delivery under way is left alone: its bytes are committed, its subject is planned again later. Old news never replaces
+    newer news. What turned back to the delivered state before it was sent is simply not sent.
+    """
+    content = digest(canonical(document.body), canonical(dict(document.needs)))
+    if existing is None:
+        return Delivery(
+            target=target,
+            key=document.key,
+            kind=document.kind,
+            subject=document.subject,
+            action=Action.CREATE,
+            revision=1,
+            generation=1,
+            status=Status.PLANNED,
+            as_of=document.as_of,
+            body=document.body,
+            digest=content,
+            facts=facts,
+            needs=document.needs,
+            date=document.date,
+        )
+    if existing.status in (Status.SENDING, Status.UNKNOWN) or document.as_of < existing.as_of:
+        return None
+    if content == existing.digest:
+        return None if facts == existing.facts else replace(existing, facts=facts)
+    fresh = replace(
+        existing,
+        body=document.body,
+        digest=content,
+        facts=facts,
+        needs=document.needs,
+        as_of=document.as_of,
+        date=document.date,
+        subject=document.subject,
+        status=Status.PLANNED,
+        due=None,
+        attempts=0,
+        problem=None,
+    )
+    if not existing.delivered_revision:
+        # A refusal was definite: the corrected request is another one and needs another idempotency key.
+        return replace(fresh, generation=existing.generation + (existing.status is Status.HELD))
+    if content == existing.delivered_digest and existing.status is Status.PLANNED:
+        # The number of the action that was never sent is not used again, so no idempotency key meets two bodies.
+        return replace(fresh, status=Status.DELIVERED, delivered_revision=existing.revision)
+    if existing.revision == existing.delivered_revision:
+        return replace(fresh, action=Action.UPDATE, revision=existing.revision + 1, generation=existing.generation)
+    return replace(fresh, generation=existing.generation + (existing.status is Status.HELD))
+
+
+def under_way(existing: Delivery | None) -> bool:
+    """Whether a delivery's bytes are committed, so that its subject must be planned again later."""
+    return existing is not None and existing.status in (Status.SENDING, Status.UNKNOWN)
