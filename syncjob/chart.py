@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from syncjob.errors import Misconfigured
 from syncjob.model import Role
+from syncjob.money import is_currency
 
 HEADER = ("role", "source", "currency", "account")
 
@@ -33,11 +35,10 @@ class Chart:
 
 def read(text: str, where: str = "accounts.csv") -> Chart:
     """Read accounts.csv. Raises Misconfigured naming file and line for an unknown role, a double row, a missing column."""
-    reader = csv.reader(io.StringIO(text.removeprefix("\ufeff")))
+    reader = csv.reader(io.StringIO(text.removeprefix("\ufeff")), strict=True)
     rows: dict[tuple[str, str, str], str] = {}
     header: list[str] | None = None
-    for cells in reader:
-        cells = [cell.strip() for cell in cells]
+    for cells in _lines(reader, where):
         if not any(cells) or cells[0].startswith("#"):
             continue
         place = f"{where}:{reader.line_num}"
@@ -53,11 +54,19 @@ def read(text: str, where: str = "accounts.csv") -> Chart:
             raise Misconfigured(f"{place}: role is {role!r}; the roles are {', '.join(sorted(Role))}")
         if not account:
             raise Misconfigured(f"{place}: role {role} has no account; write its account code in the last column")
-        if currency and (len(currency) != 3 or not currency.isalpha() or not currency.isupper()):
-            raise Misconfigured(f"{place}: currency is {currency!r}; write three capitals such as EUR, or nothing")
+        if currency and not is_currency(currency):
+            raise Misconfigured(f"{place}: currency is {currency!r}; write an ISO 4217 code such as EUR, or nothing")
         if (role, source, currency) in rows:
             raise Misconfigured(f"{place}: role {role} is given twice for source {source!r} and currency {currency!r}")
         rows[role, source, currency] = account
     if header is None:
         raise Misconfigured(f"{where}: the file is empty; its first line is {','.join(HEADER)}")
     return Chart(rows, where)
+
+
+def _lines(reader: Iterable[list[str]], where: str) -> Iterator[list[str]]:
+    try:
+        for cells in reader:
+            yield [cell.strip() for cell in cells]
+    except csv.Error as wrong:
+        raise Misconfigured(f"{where}: not readable as CSV: {wrong}; look for a quotation mark that is never closed") from wrong

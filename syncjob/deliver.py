@@ -29,7 +29,7 @@ from syncjob.ports import (
     Unsent,
 )
 
-ATTEMPTS_MAX = 12  # then a person looks; with the waits below that is about two days
+ATTEMPTS_MAX = 12  # then a person looks; with the waits below that is most of a day
 _FIRST_WAIT = timedelta(minutes=1)
 _LONGEST_WAIT = timedelta(hours=6)
 
@@ -49,10 +49,17 @@ def step(promises: Promises, committed_at: datetime, now: datetime) -> Step:
         return Step.REPLAY
     if promises.grade is TargetClass.D:
         return Step.HOLD
-    # Half the lifetime: the vendor's clock started somewhere between our commit and its own receipt.
-    if promises.grade is TargetClass.B and now - committed_at <= promises.key_lifetime / 2:
+    # Half the lifetime: the vendor's clock started somewhere between our commit and its own receipt. A clock that was set
+    # back does not tell how old the key is.
+    if promises.grade is TargetClass.B and timedelta(0) <= now - committed_at <= promises.key_lifetime / 2:
         return Step.REPLAY
-    return Step.FIND if now - committed_at >= promises.lag else Step.WAIT
+    return Step.FIND if now >= searchable(promises, committed_at) else Step.WAIT
+
+
+def searchable(promises: Promises, committed_at: datetime) -> datetime:
+    """From when on a search tells whether a Call arrived: a lag after the last instant at which it may have been replayed."""
+    replayed = promises.key_lifetime / 2 if promises.grade is TargetClass.B else timedelta(0)
+    return committed_at + replayed + promises.lag
 
 
 def wait(attempts: int) -> timedelta:
@@ -146,28 +153,41 @@ def settle_found(delivery: Delivery, found: Found, committed_at: datetime, promi
     match found:
         case Present(remotes=remotes) if len(remotes) > 1:
             ids = ", ".join(remote.id for remote in remotes)
+            # A held create is sent anew, so none may be left; a held update needs the object that it updates.
+            spare = f"all but {delivery.remote.id}" if delivery.remote else "every one of them"
             problem = Problem(
                 delivery.key,
                 delivery.target,
                 f"the target holds {len(remotes)} objects with our reference ({ids})",
-                "void all but one there, then run: syncjob held retry",
+                f"void {spare} there, then run: syncjob held retry",
             )
-            return _noted(replace(delivery, status=Status.HELD, problem=problem, call=""), now, problem.why)
+            return _noted(replace(delivery, status=Status.HELD, problem=problem), now, problem.why)
         case Present(remotes=remotes, echo=echo):
-            if delivery.action is Action.UPDATE and echo is not None and confirm(delivery, echo):
-                return again(delivery, now, "the update did not arrive")
+            if delivery.action is Action.UPDATE and not _holds(delivery, echo):
+                # Doing an update twice does no harm; taking the old text for the new one would lose it.
+                return again(replace(delivery, remote=remotes[0]), now, "the update did not arrive, or cannot be seen")
             return after(delivery, Delivered(delivery.key, remotes[0], echo), now)
-        case Absent(complete_as_of=complete) if complete >= committed_at + promises.lag:
+        case Absent(complete_as_of=complete) if complete >= searchable(promises, committed_at):
             return again(delivery, now, f"certainly absent as of {iso(complete)}")
         case Absent():
-            return _noted(replace(delivery, status=Status.UNKNOWN, due=committed_at + promises.lag), now, "not found yet")
+            due = searchable(promises, committed_at)
+            return _noted(replace(delivery, status=Status.UNKNOWN, due=due), now, "not found yet")
         case CannotTell(reason=reason):
             return after(delivery, Unknown(delivery.key, f"the search could not tell: {reason}"), now)
     raise AssertionError(f"{found!r} is no answer of find")
 
 
+def _holds(delivery: Delivery, echo: Mapping[str, Json] | None) -> bool:
+    return echo is not None and all(name in echo and echo[name] == value for name, value in delivery.body.items())
+
+
 def again(delivery: Delivery, now: datetime, why: str) -> Delivery:
-    """Plan the same action anew under the next generation: only after a definite refusal, a certain absence or an undo."""
+    """Plan the same action anew under the next generation: only after a definite refusal, a certain absence or an undo.
+
+    What did arrive, but not as it was sent, is corrected by an update: a second create would make a second object.
+    """
+    if delivery.remote is not None and delivery.delivered_revision == delivery.revision:
+        delivery = replace(delivery, action=Action.UPDATE, revision=delivery.revision + 1, generation=delivery.generation - 1)
     fresh = replace(
         delivery, generation=delivery.generation + 1, status=Status.PLANNED, call="", due=None, problem=None, attempts=0
     )
@@ -175,14 +195,17 @@ def again(delivery: Delivery, now: datetime, why: str) -> Delivery:
 
 
 def hold_unknown(delivery: Delivery, now: datetime) -> Delivery:
-    """Give a doubtful delivery to a person: its target has neither an idempotency key nor a search."""
+    """Give a doubtful delivery to a person: its target has neither an idempotency key nor a search.
+
+    It keeps its Call's key, which marks the doubt: planning leaves it alone until the person has decided.
+    """
     problem = Problem(
         delivery.key,
         delivery.target,
         "it may or may not have arrived, and this target cannot be asked",
         "look there; then run: syncjob held retry (send again) after making sure that it is absent",
     )
-    return _noted(replace(delivery, status=Status.HELD, problem=problem, call=""), now, problem.why)
+    return _noted(replace(delivery, status=Status.HELD, problem=problem), now, problem.why)
 
 
 _COMPARED = ("amount", "currency", "fee", "net", "tax", "total", "date", "account", "customer", "postings")

@@ -5,7 +5,7 @@ A number that is named twice, or names several invoices, decides nothing: two ca
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from syncjob.model import Application, Invoice, Kind, Part, Transaction, movement_key
@@ -27,26 +27,41 @@ class Books:
         for invoice in invoices:
             self._invoices.setdefault(normal(invoice.number), []).append(invoice)
         self._applied = {normal(number): dict(amounts) for number, amounts in applied.items()}
+        self._numbers: dict[str, list[str]] = {}
+        for number, by_movement in self._applied.items():
+            for movement in by_movement:
+                self._numbers.setdefault(movement, []).append(number)
 
     def named(self, number: str) -> list[Invoice]:
         """The invoices that carry a number."""
         return self._invoices.get(normal(number), [])
 
-    def open(self, invoice: Invoice, movement: str) -> Money:
-        """What an invoice still asks for, leaving out what this movement brought it itself."""
+    def open(self, invoice: Invoice, *without: str) -> Money:
+        """What an invoice still asks for, as if these movements had brought and taken nothing."""
         left = invoice.open
-        for other, amount in self._applied.get(normal(invoice.number), {}).items():
-            if other != movement:
+        for movement, amount in self._applied.get(normal(invoice.number), {}).items():
+            if movement not in without:
                 left = left - amount
         return left
 
     def take(self, application: Application) -> None:
         """Count an application from now on, in place of the same movement's earlier one."""
-        for amounts in self._applied.values():
-            amounts.pop(application.movement, None)
+        self._leave(application.movement)
         for part in application.parts:
             if part.invoice:
                 self._applied.setdefault(normal(part.invoice), {})[application.movement] = part.amount
+                self._numbers.setdefault(application.movement, []).append(normal(part.invoice))
+
+    def restore(self, movements: Iterable[str], known: Sequence[Application]) -> None:
+        """Count again what was known of these movements, where what was taken in its place comes to nothing after all."""
+        for movement in movements:
+            self._leave(movement)
+        for application in known:
+            self.take(application)
+
+    def _leave(self, movement: str) -> None:
+        for number in self._numbers.pop(movement, ()):
+            self._applied[number].pop(movement, None)
 
 
 def numbers(transactions: Sequence[Transaction]) -> list[str]:
@@ -62,11 +77,16 @@ def match(transactions: Sequence[Transaction], known: Sequence[Application], boo
     latest = {application.movement: application for application in known}
     decided: dict[str, Application] = {}
     new: list[Application] = []
-    for one in sorted((t for t in transactions if t.kind in APPLIED), key=lambda t: (t.effective, t.id)):
+    # A refund may bear the second of its payment: what gives back comes after what it gives back, whatever the ids.
+    story = sorted((t for t in transactions if t.kind in APPLIED), key=lambda t: (t.effective, APPLIED.index(t.kind), t.id))
+    for one in story:
         key = movement_key(one.stream, one.id)
-        receipt = one.kind is Kind.PAYMENT
-        application = _receipt(one, key, books) if receipt else _return(one, key, transactions, decided)
         before = latest.get(key)
+        if one.kind is Kind.PAYMENT:
+            returns = (t for t in story if t.kind is not Kind.PAYMENT and _parent(t) == one.origin)
+            application = _receipt(one, [key, *(movement_key(t.stream, t.id) for t in returns)], books, before)
+        else:
+            application = _return(one, key, transactions, decided)
         if before is not None and (before.parts, before.wanted) == (application.parts, application.wanted):
             application = before
         else:
@@ -77,8 +97,13 @@ def match(transactions: Sequence[Transaction], known: Sequence[Application], boo
     return new
 
 
-def _receipt(one: Transaction, key: str, books: Books) -> Application:
-    amount = claim(one)
+def _parent(one: Transaction) -> str:
+    return one.parent or one.origin
+
+
+def _receipt(one: Transaction, family: Sequence[str], books: Books, before: Application | None) -> Application:
+    """`family`: the payment's own key, and the keys of what gave it back and failed to."""
+    key, amount = family[0], claim(one)
     found: dict[str, tuple[Invoice, str]] = {}
     for reference in one.references:
         for invoice in books.named(reference.text):
@@ -95,8 +120,12 @@ def _receipt(one: Transaction, key: str, books: Books) -> Application:
     if invoice.total.currency != amount.currency:
         why = f"{evidence}, but the invoice is in {invoice.total.currency}"
         return _credit(key, amount, "other currency", why, wanted, invoice.number)
-    left = books.open(invoice, key)
+    # Its own refunds open nothing for it: else it would take again what was given back, and again at each planning.
+    left = books.open(invoice, *family)
     taken = min(amount.minor, max(left.minor, 0))
+    kept = sum(part.amount.minor for part in before.parts if part.invoice == invoice.number) if before else 0
+    if taken < kept <= amount.minor and books.open(invoice).minor >= 0:
+        taken = kept  # what its refund opened was paid by somebody else: that takes nothing from it after the event
     parts = [Part(invoice.number, Money(taken, amount.currency))] if taken else []
     if amount.minor > taken:
         parts.append(Part("", Money(amount.minor - taken, amount.currency)))
@@ -119,15 +148,18 @@ def _credit(key: str, amount: Money, rule: str, evidence: str, wanted: str, runn
 def _return(one: Transaction, key: str, transactions: Sequence[Transaction], decided: Mapping[str, Application]) -> Application:
     """Give back what the payment brought: its customer credit first, then its invoices by number."""
     amount = claim(one)
-    parent = next((t for t in transactions if t.kind is Kind.PAYMENT and t.origin == (one.parent or one.origin)), None)
+    parent = next((t for t in transactions if t.kind is Kind.PAYMENT and t.origin == _parent(one)), None)
     paid = decided.get(movement_key(parent.stream, parent.id)) if parent else None
     if paid is None:
-        return _credit(key, amount, "payment before the cut-over", f"belongs to {one.parent or one.origin}", "")
+        return _credit(key, amount, "payment before the cut-over", f"belongs to {_parent(one)}", "")
+    if any(part.amount.currency != amount.currency for part in paid.parts):
+        return _credit(key, amount, "other currency than its payment", paid.movement, "")
     standing: dict[str, int] = {part.invoice: part.amount.minor for part in paid.parts}
-    for movement, application in decided.items():
-        if movement != paid.movement:
-            for part in application.parts:
-                standing[part.invoice] = standing.get(part.invoice, 0) + part.amount.minor
+    siblings = (t for t in transactions if t.kind in APPLIED[1:] and _parent(t) == _parent(one))
+    for sibling in siblings:
+        earlier = decided.get(movement_key(sibling.stream, sibling.id))
+        for part in earlier.parts if earlier else ():
+            standing[part.invoice] = standing.get(part.invoice, 0) + part.amount.minor
     parts: list[Part] = []
     left = amount.minor
     for invoice in sorted(standing, reverse=left > 0):

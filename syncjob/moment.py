@@ -43,20 +43,20 @@ def from_text(text: str) -> datetime:
     """An ISO 8601 instant with its offset, as aware UTC; without an offset it is refused."""
     try:
         instant = parser.isoparse(text)
+        if instant.tzinfo is not None:
+            return instant.astimezone(UTC)  # an offset may push the ends of the calendar over
     except (ValueError, OverflowError) as wrong:
         raise RecordRefused(f"time is {text!r}, which is not ISO 8601: {wrong}") from wrong
-    if instant.tzinfo is None:
-        raise RecordRefused(f"time is {text!r}, which has no offset; write it with Z or +00:00")
-    return instant.astimezone(UTC)
+    raise RecordRefused(f"time is {text!r}, which has no offset; write it with Z or +00:00")
 
 
 def from_http(text: str) -> datetime | None:
     """The instant of an HTTP Date or Retry-After header, or None where it cannot be read."""
     try:
         instant = parsedate_to_datetime(text)
+        return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).astimezone(UTC)
     except (TypeError, ValueError, IndexError, OverflowError):
         return None
-    return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).astimezone(UTC)
 
 
 def iso(instant: datetime) -> str:

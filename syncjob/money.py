@@ -57,8 +57,8 @@ class Money:
         if len(fraction) > exponent and fraction[exponent:].strip("0"):
             raise RecordRefused(f"amount is {text!r}, which has more decimals than {currency} ({exponent})")
         sign = -1 if whole.startswith("-") else 1
-        digits = whole.lstrip("-") + fraction[:exponent].ljust(exponent, "0")
-        if len(digits.lstrip("0")) > 19:
+        digits = (whole.lstrip("-") + fraction[:exponent].ljust(exponent, "0")).lstrip("0") or "0"
+        if len(digits) > 19:
             raise RecordRefused(f"amount is {text!r}, too large for 64 bits of minor units")
         return cls(sign * int(digits), currency)
 
@@ -83,6 +83,11 @@ class Money:
     def _same(self, other: Money) -> None:
         if self.currency != other.currency:
             raise ValueError(f"{self} and {other} are of two currencies and cannot be added")
+
+
+def is_currency(code: str) -> bool:
+    """Whether ISO 4217 lists a code (upper case) with its decimals."""
+    return code in _ISO
 
 
 def decimals(currency: str) -> int:

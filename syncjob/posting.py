@@ -87,7 +87,8 @@ def _counter(transaction: Transaction, against: Role, home: str) -> list[Line]:
 
 def claim(transaction: Transaction) -> Money:
     """What a payment or refund settles, in the customer's currency, signed as the balance moved."""
-    return transaction.presented or transaction.gross
+    presented = transaction.presented
+    return presented if presented is not None and presented.currency != transaction.gross.currency else transaction.gross
 
 
 def apply(transaction: Transaction, application: Application, day: date) -> Entry:
@@ -125,7 +126,9 @@ def undo(entry: Entry, day: date) -> Entry:
     )
 
 
-def post_facts(facts: Sequence[Fact], transactions: Sequence[Transaction], posted: Sequence[Entry], zone: tzinfo) -> list[Entry]:
+def post_facts(
+    facts: Sequence[Fact], transactions: Sequence[Transaction], posted: Sequence[Entry], zone: tzinfo
+) -> list[Entry]:
     """New entries that a subject's life-cycle facts ask for, and undo entries for those that are no longer true.
 
     A payout that has arrived moves from payouts in transit to the bank; a lost dispute becomes a loss. A fact that turns back
@@ -148,8 +151,9 @@ def post_facts(facts: Sequence[Fact], transactions: Sequence[Transaction], poste
         if open_ones and fact_lines and open_ones[-1].lines == fact_lines[1]:
             del wanted[origin, kind]
         elif open_ones:
-            turned = max((fact.occurred for fact in facts if fact.id == origin), default=open_ones[-1].effective)
-            new.append(undo(open_ones[-1], max(open_ones[-1].date, business_date(turned, zone))))
+            said = [fact.occurred for fact in facts if fact.id == origin]
+            if said:  # a record that cannot be read today says nothing, and silence undoes nothing
+                new.append(undo(open_ones[-1], max(open_ones[-1].date, business_date(max(said), zone))))
     for (origin, kind), (fact, lines) in wanted.items():
         number = 1 + sum(1 for entry in standing.get((origin, kind), ()) if not entry.key.endswith(":undo"))
         # An arrival date is a day written as midnight UTC: in a western zone it would slip to the day before.
@@ -202,8 +206,11 @@ def open_balance(source: str, bucket: str, amount: Money, start: datetime, zone:
 
 
 def changed(entry: Entry, known: Entry) -> Problem | None:
-    """Whether the same ledger id now says something else: money that was posted never changes by itself."""
-    if entry == known:
+    """Whether the same ledger id now says something else: money that was posted never changes by itself.
+
+    The gateway's words are compared, not ours: another zone in syncjob.yaml, or fees listed in another order, change nothing.
+    """
+    if entry.effective == known.effective and _amounts(entry) == _amounts(known):
         return None
     return Problem(
         f"movement {entry.origin}",
@@ -211,3 +218,11 @@ def changed(entry: Entry, known: Entry) -> Problem | None:
         "its amount, fee, currency or date is no longer what was posted under this ledger id",
         "compare it with the gateway's own page; correct the difference by hand and tell the gateway",
     )
+
+
+def _amounts(entry: Entry) -> dict[tuple[Role, str, str], int]:
+    sums: dict[tuple[Role, str, str], int] = {}
+    for line in entry.lines:
+        key = (line.role, line.bucket, line.amount.currency)
+        sums[key] = sums.get(key, 0) + line.amount.minor
+    return {key: minor for key, minor in sums.items() if minor}

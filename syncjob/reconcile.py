@@ -85,7 +85,7 @@ def gateway_legs(
     legs: list[Leg] = []
     refused = [one for one in refused if one.net is not None and one.effective is not None and one.effective >= since]
     seen: set[tuple[str, str]] = set()
-    for balance in stated:
+    for balance in (*stated, *_silent(stated, ours)):
         currency = balance.amount.currency
         key = (balance.place, currency)
         seen.add(key)
@@ -105,6 +105,14 @@ def gateway_legs(
         if (bucket, currency) not in seen and minor:
             legs.append(Leg("gateway", source, bucket, currency, None, None, Money(minor, currency)))
     return legs
+
+
+def _silent(stated: Sequence[Balance], ours: Mapping[tuple[str, str], int]) -> list[Balance]:
+    """A currency left out of a bucket that the vendor does state is a balance of nothing, not a balance not stated."""
+    as_of = {balance.place: balance.as_of for balance in stated}
+    named = {(balance.place, balance.amount.currency) for balance in stated}
+    missing = (key for key, minor in sorted(ours.items()) if minor and key not in named and key[0] in as_of)
+    return [Balance(place, Money(0, currency), as_of[place]) for place, currency in missing]
 
 
 def _cut(total: int, wish: int, around: Sequence[Movement], as_of: datetime) -> int:
@@ -132,7 +140,7 @@ def books_legs(
 ) -> list[Leg]:
     """Leg 2 per account and currency: the books at the end of a day against what was delivered for days up to it.
 
-    What is in the sub-ledger and not yet in the books is told beside it, as an item of no weight in this leg.
+    An account that so far only waits for its first delivery is listed too, so that a stray amount in it shows.
     """
     theirs = {(balance.place, balance.amount.currency): balance.amount for balance in stated}
     legs = []
@@ -156,7 +164,7 @@ def opening_balances(
             return []
         held[one.bucket, one.net.currency] = held.get((one.bucket, one.net.currency), 0) + one.net.minor
     found = []
-    for balance in stated:
+    for balance in (*stated, *_silent(stated, ours)):
         key = (balance.place, balance.amount.currency)
         before = balance.amount.minor - ours.get(key, 0) - held.get(key, 0)
         found.append(Balance(balance.place, Money(before, balance.amount.currency), balance.as_of))

@@ -17,6 +17,7 @@ from syncjob.errors import (
     NotSent,
     OutcomeUnknown,
     Problem,
+    RecordRefused,
     TryLater,
     exit_code,
 )
@@ -33,7 +34,7 @@ from syncjob.reconcile import Leg
 __all__ = ["Job", "Report", "Sink", "Source", "is_nightly", "run"]
 
 Named = TypeVar("Named", Source, Sink)
-_STOPS = (ConnectorDown, TryLater, NotSent, OutcomeUnknown)
+_STOPS = (ConnectorDown, TryLater, NotSent, OutcomeUnknown, RecordRefused)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from syncjob.deliver import Step, after, again, checked, hold_unknown, put, read
 from syncjob.errors import ConnectorDown, NotSent, OutcomeUnknown, TryLater
 from syncjob.jobs.job import Deadline, Job, Sink, Tally
 from syncjob.model import Delivery, Status
-from syncjob.ports import Call, Delivered, Outcome, Refused, Unknown, Unsent
+from syncjob.ports import Call, Delivered, Outcome, Refused, TargetClass, Unknown, Unsent
 from syncjob.store import OpenCall
 
 _KEYS_AT_ONCE = 800
@@ -86,13 +86,24 @@ def _wave(job: Job, sink: Sink, going: Sequence[Delivery], linked: dict[str, Del
     for call in calls:
         for member in call.members:
             on_the_way[member.key] = sending(by_key[member.key], call)
-    job.store.commit_calls(sink.name, calls, list(on_the_way.values()), job.now())
+    # Only what is harmless to send again may wait long between its commit and its first byte: the search of the other
+    # classes counts its lag from the commit.
+    replayable = sink.target.promises.grade is TargetClass.A
+    at_once = len(calls) if replayable else max(sink.target.promises.parallel, 1)
+    delivered = 0
+    for start in range(0, len(calls), at_once):
+        part = calls[start : start + at_once]
+        going_now = {member.key: on_the_way[member.key] for call in part for member in call.members}
+        job.store.commit_calls(sink.name, part, list(going_now.values()), job.now())
+        delivered += _settle(job, sink, _answers(sink, part), going_now, tally)
+    return delivered
+
+
+def _answers(sink: Sink, calls: Sequence[Call]) -> list[tuple[Call, list[Outcome]]]:
     if sink.target.promises.parallel > 1 and len(calls) > 1:
         with ThreadPoolExecutor(sink.target.promises.parallel, thread_name_prefix=f"send-{sink.name}") as pool:
-            answered = list(zip(calls, pool.map(lambda call: _send(sink, call), calls), strict=True))
-    else:
-        answered = [(call, _send(sink, call)) for call in calls]
-    return _settle(job, sink, answered, on_the_way, tally)
+            return list(zip(calls, pool.map(lambda call: _send(sink, call), calls), strict=True))
+    return [(call, _send(sink, call)) for call in calls]
 
 
 def _send(sink: Sink, call: Call) -> list[Outcome]:
@@ -122,7 +133,8 @@ def _settle(
     closed: list[str] = []
     delivered = 0
     for call, outcomes in answered:
-        settled += [after(on_the_way[outcome.key], outcome, now) for outcome in outcomes]
+        # After half an answer only the members still on their way are settled by the replay.
+        settled += [after(on_the_way[outcome.key], outcome, now) for outcome in outcomes if outcome.key in on_the_way]
         if not any(isinstance(outcome, Unknown) for outcome in outcomes):
             closed.append(call.key)
         delivered += sum(isinstance(outcome, Delivered) for outcome in outcomes)

@@ -82,6 +82,8 @@ def gateway_leg(job: Job, source: Source) -> list[Leg]:
     if as_of is not None:
         settling = max((feed.settling for feed in source.gateway.feeds if feed.posts), default=timedelta(0))
         for key, effective, role, bucket, currency, minor in job.store.movements(source.name, as_of - settling):
+            if effective > as_of + settling:
+                break  # the balance was read at as_of: a sum that fits far behind it would fit by chance
             if role in _BALANCE_ROLES and bucket:
                 around.append(Movement(key, effective, bucket, currency, minor))
     refused = [refusal for _, refusal in job.store.refusals(source.name)]

@@ -11,6 +11,7 @@ from syncjob.matching import Books
 from syncjob.model import Delivery, Reading, Refusal, movement_key
 from syncjob.money import Money
 from syncjob.plan import Decided, Known, contact_keys, invoice_documents, plan, wanted_numbers
+from syncjob.plan.proceed import under_way
 from syncjob.store import Plan, Story, Subject
 
 BATCH = 400
@@ -107,6 +108,7 @@ def _plan_invoices(job: Job, subjects: Sequence[Subject]) -> list[Subject]:
     invoices = {(invoice.target, invoice.number): invoice for invoice in job.store.invoices(numbers)}
     applied = job.store.applied(numbers)
     deliveries: list[Delivery] = []
+    again: list[Subject] = []
     for story in job.store.stories(subjects):
         number = story.subject.name.partition(":")[2]
         invoice = invoices.get((story.subject.scope, number))
@@ -114,7 +116,9 @@ def _plan_invoices(job: Job, subjects: Sequence[Subject]) -> list[Subject]:
             continue
         brought = sum(amount.minor for _, amount in applied.get(number, ()))
         known = {(d.target, d.key): d for d in story.deliveries}
+        if any(under_way(delivery) for delivery in story.deliveries):
+            again.append(story.subject)
         paid = Money(brought, invoice.total.currency)
         deliveries += invoice_documents(story.subject.scope, invoice, paid, job.rules.ledgers, known)
-    job.store.save(Plan(subjects=tuple(subjects), deliveries=tuple(deliveries)), job.now())
-    return []
+    job.store.save(Plan(subjects=tuple(subjects), deliveries=tuple(deliveries), dirty=tuple(again)), job.now())
+    return again

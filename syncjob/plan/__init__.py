@@ -98,21 +98,34 @@ def plan(known: Known, rules: Rules, books: Books, people: dict[tuple[str, str],
 
     Contacts are shared by many payments: the caller hands in those it knows, and finds the newest ones there afterwards.
     """
-    entries, refusals, transactions = _post(known, rules)
-    applications, applied = _apply(known, transactions, books, rules)
-    facts_entries = post_facts(known.reading.facts, transactions, known.entries, rules.zone)
-    new_entries = (*entries, *applied, *facts_entries)
+    try:
+        return _plan(known, rules, books, people)
+    except Exception:
+        # Nothing of this subject will be saved, so what it was matched with must not be missing for the next one.
+        books.restore([movement_key(one.stream, one.id) for one in known.reading.transactions], known.applications)
+        raise
+
+
+def _plan(known: Known, rules: Rules, books: Books, people: dict[tuple[str, str], Delivery]) -> Decided:
+    entries, refusals, transactions, sound = _post(known, rules)
+    applications: list[Application] = []
+    new_entries = tuple(entries)
+    if sound:  # where posted money says something else today, nothing that follows from it is decided anew
+        applications, applied = _apply(known, transactions, books, rules)
+        new_entries += (*applied, *post_facts(known.reading.facts, transactions, known.entries, rules.zone))
     facts = _facts_digest(known, applications)
     as_of = max((record.as_of for record in known.records if record.type != "event"), default=rules.start)
     latest = {a.movement: a for a in (*known.applications, *applications)}
     posted: list[tuple[str, str, str]] = []
     deliveries: list[Delivery] = []
+    shared: dict[tuple[str, str], Delivery] = {}
     again = False
     for ledger in rules.ledgers:
         if ledger.books:
             tale = book_documents.Tale(known.source, transactions, known.reading.people, latest, as_of)
             unposted = [e for e in (*known.entries, *new_entries) if (ledger.name, e.key) not in known.posted]
             documents = book_documents.documents(ledger.name, ledger.map, rules.chart, tale, unposted, known.deliveries)
+            documents = [document for document in documents if document.kind in ledger.kinds]
             posted += [(ledger.name, entry, document.key) for document in documents for entry in document.entries]
         else:
             story = crm_documents.Tale(known.source, known.subject, transactions, known.reading, latest, as_of)
@@ -121,13 +134,15 @@ def plan(known: Known, rules: Rules, books: Books, people: dict[tuple[str, str],
             if document.kind not in ledger.kinds:
                 continue
             key = (ledger.name, document.key)
-            existing = known.deliveries.get(key) or people.get(key)
+            # What another subject of this batch made of a contact is newer than what the store knew before the batch.
+            existing = shared.get(key) or people.get(key) or known.deliveries.get(key)
             again = again or under_way(existing)
             delivery = _proceed_person(ledger.name, document, facts, existing, known.subject)
             if delivery is not None:
                 deliveries.append(delivery)
                 if document.kind in _SHARED:
-                    people[key] = delivery
+                    shared[key] = delivery
+    people.update(shared)
     touched = {part.invoice for a in applications for part in (*a.parts, *_parts_before(known, a)) if part.invoice}
     return Decided(
         entries=new_entries,
@@ -162,11 +177,12 @@ def _proceed_person(target: str, document: Document, facts: str, existing: Deliv
     return proceed(target, document, facts, existing)
 
 
-def _post(known: Known, rules: Rules) -> tuple[list[Entry], list[Refusal], list[Transaction]]:
+def _post(known: Known, rules: Rules) -> tuple[list[Entry], list[Refusal], list[Transaction], bool]:
     standing = {entry.key: entry for entry in known.entries}
     new: list[Entry] = []
     refusals: list[Refusal] = []
     good: list[Transaction] = []
+    sound = True
     for one in known.reading.transactions:
         if one.effective < rules.start:
             continue
@@ -180,11 +196,12 @@ def _post(known: Known, rules: Rules) -> tuple[list[Entry], list[Refusal], list[
         problem_now = changed(entry, before) if before else None
         if problem_now:
             refusals.append(Refusal(one.type, one.id, problem_now))
+            sound = False
             continue
         if before is None:
             new.append(entry)
         good.append(one)
-    return new, refusals, good
+    return new, refusals, good, sound
 
 
 def _apply(
@@ -192,7 +209,6 @@ def _apply(
 ) -> tuple[list[Application], list[Entry]]:
     applications = match(transactions, known.applications, books)
     by_key = {movement_key(one.stream, one.id): one for one in transactions}
-    standing = {entry.key: entry for entry in known.entries}
     entries: list[Entry] = []
     for application in applications:
         one = by_key[application.movement]
@@ -200,13 +216,24 @@ def _apply(
         for part in application.parts:
             # A payment that came before its invoice is applied on the day there was an invoice to apply it to.
             day = max([day, *(invoice.issued for invoice in books.named(part.invoice))]) if application.version > 1 else day
-        if application.version > 1:
-            earlier = standing.get(f"{application.movement}:application:{application.version - 1}")
-            if earlier is not None:
-                entries.append(undo(earlier, day))
+        earlier = _standing(application.movement, known.entries)
+        if earlier is not None:
+            day = max(day, earlier.date)  # nothing is undone before it was done
+        entry = apply(one, application, day)
+        if earlier is not None and earlier.lines == entry.lines:
+            continue  # decided anew, to the same end
+        if earlier is not None:
+            entries.append(undo(earlier, day))
         if application.parts:
-            entries.append(apply(one, application, day))
+            entries.append(entry)
     return applications, entries
+
+
+def _standing(movement: str, entries: Sequence[Entry]) -> Entry | None:
+    """The entry of a movement's application that no other has undone."""
+    of_movement = [entry for entry in entries if entry.key.startswith(f"{movement}:application:")]
+    undone = {entry.key.removesuffix(":undo") for entry in of_movement if entry.key.endswith(":undo")}
+    return next((e for e in of_movement if not e.key.endswith(":undo") and e.key not in undone), None)
 
 
 def _parts_before(known: Known, application: Application) -> tuple[Part, ...]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from syncjob.chart import Chart
+from syncjob.errors import Misconfigured, RecordRefused
 from syncjob.model import (
     Application,
     Delivery,
@@ -77,24 +78,33 @@ def documents(
             made.append(_document(name, kind, happening, folded, field_map, chart, tale))
         elif existing is not None:
             made.append(_retold(existing, happening, field_map, tale))
+    applied: dict[tuple[str, date], list[Entry]] = {}  # one day a document: the books are compared by it
     for entry in sorted(waiting.values(), key=lambda e: e.key):
-        made.append(_later(target, entry, tale, field_map, chart))
+        if entry.kind == "application":
+            applied.setdefault((entry.key.split(":application:")[0], entry.date), []).append(entry)
+        else:
+            made.append(_of_fact(target, entry, tale, field_map, chart))
+    for (movement, _), entries in sorted(applied.items(), key=lambda item: item[0]):
+        made.append(_reapplied(target, movement, entries, tale, field_map, chart))
     return made
 
 
-def _later(target: str, entry: Entry, tale: Tale, field_map: FieldMap, chart: Chart) -> Document:
-    if entry.kind == "application":
-        kind = DocumentKind.APPLICATION
-        movement = entry.key.split(":application:")[0]
-        one = next(t for t in tale.transactions if movement_key(t.stream, t.id) == movement)
-        happening = _movement(one, tale, tale.applications.get(movement))
-        needs = {"receipt": document_key(target, movement, _KINDS.get(one.kind, DocumentKind.JOURNAL))}
-    else:
-        kind = _FACT_KINDS.get(entry.kind, DocumentKind.JOURNAL)
-        happening = _fact(entry)
-        needs = {}
-    name = document_key(target, entry.key, kind)
-    return _document(name, kind, happening, [entry], field_map, chart, tale, needs)
+def _of_fact(target: str, entry: Entry, tale: Tale, field_map: FieldMap, chart: Chart) -> Document:
+    kind = _FACT_KINDS.get(entry.kind, DocumentKind.JOURNAL)
+    return _document(document_key(target, entry.key, kind), kind, _fact(entry), [entry], field_map, chart, tale)
+
+
+def _reapplied(
+    target: str, movement: str, entries: Sequence[Entry], tale: Tale, field_map: FieldMap, chart: Chart
+) -> Document:
+    """One document that takes a payment from what it was for to what it is for; the receipt stays as it was."""
+    one = next((t for t in tale.transactions if movement_key(t.stream, t.id) == movement), None)
+    happening = _movement(one, tale, tale.applications.get(movement)) if one else _fact(entries[0])
+    part = "+".join(entry.key.split(":application:")[1].replace(":undo", "u") for entry in entries)
+    name = document_key(target, movement, DocumentKind.APPLICATION, part)
+    kind = _KINDS.get(one.kind, DocumentKind.JOURNAL) if one else DocumentKind.JOURNAL
+    needs = {"receipt": document_key(target, movement, kind)}
+    return _document(name, DocumentKind.APPLICATION, happening, entries, field_map, chart, tale, needs)
 
 
 def _document(
@@ -143,13 +153,20 @@ def postings(lines: Sequence[Line], source: str, chart: Chart) -> list[Json]:
     """Lines as the books see them: summed per account and currency in order of appearance, what cancels out left away."""
     sums: dict[tuple[str, str], int] = {}
     for line in lines:
-        key = (chart.code(line.role, source, line.amount.currency), line.amount.currency)
+        key = (_code(chart, line, source), line.amount.currency)
         sums[key] = sums.get(key, 0) + line.amount.minor
     return [
         {"account": account, "amount": plain(minor, currency), "currency": currency}
         for (account, currency), minor in sums.items()
         if minor
     ]
+
+
+def _code(chart: Chart, line: Line, source: str) -> str:
+    try:
+        return chart.code(line.role, source, line.amount.currency)
+    except Misconfigured as missing:  # a currency that nobody has used before holds its own payment, not the run
+        raise RecordRefused(str(missing), source) from missing
 
 
 def _movement(one: Transaction, tale: Tale, application: Application | None) -> dict[str, object]:

@@ -31,10 +31,12 @@ def proceed(target: str, document: Document, facts: str, existing: Delivery | No
             needs=document.needs,
             date=document.date,
         )
-    if existing.status in (Status.SENDING, Status.UNKNOWN) or document.as_of < existing.as_of:
+    if under_way(existing) or document.as_of < existing.as_of:
         return None
     if content == existing.digest:
-        return None if facts == existing.facts else replace(existing, facts=facts)
+        # The same said again, later or by a better witness, still makes anything said in between old news.
+        told = replace(existing, facts=facts, as_of=document.as_of, subject=document.subject)
+        return None if told == existing else told
     fresh = replace(
         existing,
         body=document.body,
@@ -49,17 +51,23 @@ def proceed(target: str, document: Document, facts: str, existing: Delivery | No
         attempts=0,
         problem=None,
     )
+    # A request that was refused, or tried and not carried out, has used its idempotency key: the changed one needs another.
+    generation = existing.generation + (existing.status is Status.HELD or existing.attempts > 0)
     if not existing.delivered_revision:
-        # A refusal was definite: the corrected request is another one and needs another idempotency key.
-        return replace(fresh, generation=existing.generation + (existing.status is Status.HELD))
+        return replace(fresh, generation=generation)
     if content == existing.delivered_digest and existing.status is Status.PLANNED:
         # The number of the action that was never sent is not used again, so no idempotency key meets two bodies.
         return replace(fresh, status=Status.DELIVERED, delivered_revision=existing.revision)
     if existing.revision == existing.delivered_revision:
         return replace(fresh, action=Action.UPDATE, revision=existing.revision + 1, generation=existing.generation)
-    return replace(fresh, generation=existing.generation + (existing.status is Status.HELD))
+    return replace(fresh, generation=generation)
 
 
 def under_way(existing: Delivery | None) -> bool:
-    """Whether a delivery's bytes are committed, so that its subject must be planned again later."""
-    return existing is not None and existing.status in (Status.SENDING, Status.UNKNOWN)
+    """Whether a delivery's bytes are committed and what became of them is not known, so that it is planned again later.
+
+    A held delivery that still names its Call is in doubt until a person decides: a new request could make a double.
+    """
+    if existing is None:
+        return False
+    return existing.status in (Status.SENDING, Status.UNKNOWN) or (existing.status is Status.HELD and existing.call != "")

@@ -3,113 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager
 from datetime import date, datetime
 from pathlib import Path
 
-from syncjob.errors import Problem
+from syncjob.errors import Busy, Problem
 from syncjob.model import Application, Delivery, Entry, Invoice, Json, Record, Refusal, Role, Stream
 from syncjob.money import Money
 from syncjob.ports import Balance, Call, Identity
+from syncjob.store import asking, copying, delivering, journal, landing, ledger, mirror, planning
+from syncjob.store import subjects as order
+from syncjob.store.database import Database
+from syncjob.store.lock import advisory_lock, file_lock
+from syncjob.store.opening import address, check, connect, lock_path, path_of, unclean
+from syncjob.store.schema import migrate, next_fence, prepare
+from syncjob.store.values import AuditLine, Landed, OpenCall, Plan, Progress, Run, Story, Subject
 
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far one feed of one source has been read.
-
-    `cursor` is the lower bound of the next window (None: no window was ever finished). While a window is under way, `since`
-    and `ceiling` are its bounds and `resume` continues inside it.
-    """
-
-    cursor: datetime | int | None = None
-    since: datetime | int | None = None
-    ceiling: datetime | int | None = None
-    resume: str | None = None
-    seen_at: datetime | None = None  # the gateway's clock when progress was last stored
-
-
-@dataclass(frozen=True, slots=True)
-class Landed:
-    """What became of a page: records of a new identity, new versions of known ones, and those already known."""
-
-    new: int = 0
-    changed: int = 0
-    same: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """Something that records are about, inside one scope (a source's name; for invoices the books' name)."""
-
-    scope: str
-    name: str  # "payment:ch_1"
-    position: int  # microseconds of its earliest record: the order in which subjects are planned
-
-
-@dataclass(frozen=True, slots=True)
-class Story:
-    """All that is known of one subject: newest version of each record, its entries, latest applications, deliveries."""
-
-    subject: Subject
-    stream: Stream | None  # None for subjects of the books (invoices)
-    records: tuple[Record, ...] = ()
-    entries: tuple[Entry, ...] = ()
-    applications: tuple[Application, ...] = ()
-    deliveries: tuple[Delivery, ...] = ()
-    posted: frozenset[tuple[str, str]] = frozenset()  # (target, entry key) pairs that have their document
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What planning one batch of subjects decided; stored in one transaction."""
-
-    subjects: tuple[Subject, ...]  # no longer dirty; their refusals are replaced by those given
-    entries: tuple[Entry, ...] = ()
-    applications: tuple[tuple[Subject, Application], ...] = ()
-    posted: tuple[tuple[str, str, str], ...] = ()  # (target, entry key, document key)
-    deliveries: tuple[Delivery, ...] = ()  # inserted, or replaced by (target, key)
-    refusals: tuple[tuple[Subject, Refusal], ...] = ()
-    dirty: tuple[Subject, ...] = ()  # further subjects to plan because of this
-
-
-@dataclass(frozen=True, slots=True)
-class OpenCall:
-    """A Call that was committed and is not settled, with the deliveries it carries and when it was first sent."""
-
-    target: str
-    call: Call
-    deliveries: tuple[Delivery, ...]
-    committed_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One run as `status` tells it."""
-
-    id: int
-    kind: str  # tick, nightly, backfill
-    started: datetime
-    ended: datetime | None
-    exit: int | None
-    counts: Mapping[str, Json] = field(default_factory=dict)
+__all__ = ["AuditLine", "Landed", "OpenCall", "Plan", "Progress", "Run", "Store", "Story", "Subject"]
 
 
 class Store:
     """The open state of one home."""
 
     # ------------------------------------------------------------ life
+    def __init__(self, database: Database, path: Path | None) -> None:
+        self._database = database
+        self._path = path
+        self._seen: planning.Seen = {}
+
     @classmethod
     def open(cls, url: str, *, create: bool = True, now: datetime | None = None) -> Store:
         """Open (and migrate) the state at a SQLAlchemy URL, or a path for SQLite.
 
-        Raises StateDamaged (damaged, read-only, full disk, newer schema: the sentence names the file and the cure) and Busy.
+        Raises StateDamaged (damaged, read-only, full disk, newer schema: the sentence names the file and the cure), Busy, and
+        Misconfigured for a URL that cannot be read or a state that is missing and shall not be made.
         """
-        raise NotImplementedError
+        where = address(url)
+        path = path_of(where)
+        killed = unclean(path)
+        database = connect(where, create=create)
+        store = cls(database, path)
+        try:
+            to_migrate = prepare(database, create=create)
+            check(database, path, now, killed=killed)
+            if to_migrate:
+                with store.run_lock():
+                    migrate(database)
+        except BaseException:
+            database.close()
+            raise
+        return store
 
     def close(self) -> None:
         """Let go of the connection."""
-        raise NotImplementedError
+        self._database.close()
 
     @contextmanager
     def run_lock(self) -> Iterator[None]:
@@ -117,34 +64,51 @@ class Store:
 
         Takes the next fencing number; every later write transaction checks that it is still the highest.
         """
-        raise NotImplementedError
-        yield
+        database = self._database
+        if database.fence is not None:
+            raise Busy(f"this run holds the lock of the state {database.place} already")
+        with ExitStack() as held:
+            if not database.sqlite:
+                held.enter_context(advisory_lock(database))
+            elif self._path is not None:
+                held.enter_context(file_lock(lock_path(self._path), database.place))
+            database.fence = next_fence(database)
+            try:
+                yield
+            finally:
+                database.fence = None
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Make what is read and written inside one transaction: a person's decision, its audit line, nothing in between."""
+        with self._database.writing():
+            yield
 
     def copy_to(self, path: Path) -> None:
         """Copy the whole state into a fresh SQLite file, for a dry run."""
-        raise NotImplementedError
+        copying.copy_to(self._database, path)
 
     # ------------------------------------------------------------ names and accounts
     def bindings(self) -> dict[str, tuple[Identity, str]]:
         """Each connector name with the vendor identity it is bound to and the fingerprint of the key last seen."""
-        raise NotImplementedError
+        return journal.bindings(self._database)
 
     def bind(self, name: str, identity: Identity, fingerprint: str, now: datetime) -> None:
         """Bind a connector name to a vendor identity on first use, or renew its fingerprint; another identity is Misconfigured."""
-        raise NotImplementedError
+        journal.bind(self._database, name, identity, fingerprint, now)
 
     def bound_accounts(self, target: str) -> dict[tuple[str, str, str], str]:
         """(role, source, currency) -> account code as first used by a target."""
-        raise NotImplementedError
+        return journal.bound_accounts(self._database, target)
 
     def bind_accounts(self, target: str, codes: Mapping[tuple[str, str, str], str]) -> None:
         """Remember account codes on first use; existing rows are left as they are."""
-        raise NotImplementedError
+        journal.bind_accounts(self._database, target, codes)
 
     # ------------------------------------------------------------ landing
     def progress(self, source: str, feed: str) -> Progress:
         """How far a feed was read; an empty Progress if never."""
-        raise NotImplementedError
+        return landing.progress_of(self._database, source, feed)
 
     def land(self, stream: Stream, feed: str, records: Sequence[Record], progress: Progress | None, now: datetime) -> Landed:
         """Land one page: new versions, dirty subjects, and the feed's progress (None: a backfill, progress untouched).
@@ -152,157 +116,171 @@ class Store:
         A version is added only when its digest differs from the newest of that identity and it is not older (as_of) than it.
         The subject becomes dirty when a version was added. A subject's position is the earliest `occurred` seen.
         """
-        raise NotImplementedError
+        return landing.land(self._database, stream, feed, records, progress, now)
 
     def known(self, stream: Stream, type: str, ids: Sequence[str]) -> set[str]:
         """Which of these ids have a landed record."""
-        raise NotImplementedError
+        return landing.known(self._database, stream, type, ids)
 
     # ------------------------------------------------------------ planning
     def dirty(self, limit: int) -> list[Subject]:
         """The next dirty subjects by position, then name."""
-        raise NotImplementedError
+        return order.dirty(self._database, limit)
 
     def mark_dirty(self, subjects: Sequence[Subject]) -> None:
         """Ask for subjects to be planned again."""
-        raise NotImplementedError
+        with self._database.writing():
+            order.mark_dirty(self._database, subjects)
 
     def stories(self, subjects: Sequence[Subject]) -> list[Story]:
         """All that is known of these subjects, in the order given: one statement per table."""
-        raise NotImplementedError
+        return planning.stories(self._database, subjects, self._seen)
 
     def invoices(self, numbers: Sequence[str]) -> list[Invoice]:
         """Mirrored invoices by normalised number, all targets."""
-        raise NotImplementedError
+        return planning.invoices(self._database, numbers)
 
     def applied(self, numbers: Sequence[str]) -> dict[str, list[tuple[str, Money]]]:
         """Per invoice number, (movement key, amount) of the latest application of each movement."""
-        raise NotImplementedError
+        return planning.applied(self._database, numbers)
 
     def save(self, plan: Plan, now: datetime) -> None:
         """Store a batch's plan. Entries are inserted once: an existing key with other content is an AssertionError."""
-        raise NotImplementedError
+        planning.save(self._database, plan, self._seen)
 
     # ------------------------------------------------------------ the mirror of the books
     def mirror_cursor(self, target: str) -> str | None:
         """The mirror's cursor, None if never read."""
-        raise NotImplementedError
+        return mirror.cursor(self._database, target)
 
     def land_mirror(self, target: str, invoices: Sequence[Invoice], cursor: str, now: datetime) -> int:
         """Store changed invoices and the cursor; returns how many changed.
 
         Dirty become `invoice:NUMBER` (scope: target) and the subjects of payments whose latest application names or wants it.
         """
-        raise NotImplementedError
+        return mirror.land(self._database, target, invoices, cursor, now)
 
     # ------------------------------------------------------------ delivering
-    def due(self, target: str, now: datetime, limit: int, after: tuple[int, str] | None) -> list[Delivery]:
+    def due(
+        self, target: str, now: datetime, limit: int, after: tuple[int, str] | None
+    ) -> tuple[list[Delivery], tuple[int, str] | None]:
         """PLANNED and UNKNOWN deliveries that are due, in wave order (wave of the kind, date, key); `after` pages on."""
-        raise NotImplementedError
+        return delivering.due(self._database, target, now, limit, after)
 
     def lookup(self, target: str, keys: Sequence[str]) -> dict[str, Delivery]:
         """Deliveries of a target by document key."""
-        raise NotImplementedError
+        return delivering.lookup(self._database, target, keys)
 
     def commit_calls(self, target: str, calls: Sequence[Call], deliveries: Sequence[Delivery], now: datetime) -> None:
         """Commit Calls with their bytes and their deliveries as SENDING, before the first byte leaves."""
-        raise NotImplementedError
+        delivering.commit_calls(self._database, target, calls, deliveries, now)
 
     def settle(self, target: str, call_keys: Sequence[str], deliveries: Sequence[Delivery], now: datetime) -> None:
         """Store what Calls came to; a Call whose members are all settled drops its bytes. With no Call: only the deliveries."""
-        raise NotImplementedError
+        delivering.settle(self._database, target, call_keys, deliveries, now)
 
     def open_calls(self, target: str) -> list[OpenCall]:
         """Calls that were committed and not settled, oldest first."""
-        raise NotImplementedError
+        return delivering.open_calls(self._database, target)
 
     # ------------------------------------------------------------ the sub-ledger
     def balances(self, source: str, through: datetime | None) -> dict[tuple[Role, str, str], int]:
         """(role, bucket, currency) -> sum of lines of a source with effective <= through (None: all)."""
-        raise NotImplementedError
+        return ledger.balances(self._database, source, through)
 
     def movements(self, source: str, since: datetime) -> Iterator[tuple[str, datetime, Role, str, str, int]]:
         """(entry key, effective, role, bucket, currency, minor) of clearing and reserve lines from an instant on, in order."""
-        raise NotImplementedError
+        return ledger.movements(self._database, source, since)
 
     def posted_sums(self, target: str, through: date, delivered: bool) -> dict[tuple[Role, str, str, str], int]:
         """(role, source, bucket, currency) -> sum of lines of entries dated <= through whose document is (not) delivered."""
-        raise NotImplementedError
+        return ledger.posted_sums(self._database, target, through, delivered)
 
     def entry_dates(self, target: str) -> tuple[date, date] | None:
         """First and last date of delivered entries."""
-        raise NotImplementedError
+        return ledger.entry_dates(self._database, target)
 
     # ------------------------------------------------------------ what people ask
     def refusals(self, source: str | None = None) -> list[tuple[Subject, Refusal]]:
         """Records that are held."""
-        raise NotImplementedError
+        return asking.refusals(self._database, source)
 
     def held(self, target: str | None = None) -> list[Delivery]:
         """Deliveries that are held or unknown."""
-        raise NotImplementedError
+        return delivering.held(self._database, target)
 
     def counts(self) -> dict[tuple[str, str, str], int]:
         """(target, document kind, status) -> deliveries."""
-        raise NotImplementedError
+        return delivering.counts(self._database)
 
     def invoice_states(self, target: str) -> list[tuple[Invoice, Money]]:
         """Mirrored invoices of a target with what the latest applications have brought them, by number."""
-        raise NotImplementedError
+        return mirror.states(self._database, target)
 
     def day_sums(self, source: str, since: datetime, until: datetime) -> list[tuple[str, str, Role, int, int]]:
         """(entry kind, currency, role, number of entries, sum) of entries effective in a half-open window."""
-        raise NotImplementedError
+        return ledger.day_sums(self._database, source, since, until)
 
     def search(self, id: str) -> list[Subject]:
         """Subjects that any of these ids belongs to: record id, ledger id, entry key, document key, invoice number."""
-        raise NotImplementedError
+        return asking.search(self._database, id)
 
     def versions(self, subject: Subject) -> list[tuple[Record, datetime]]:
         """Every landed version of a subject's records with the instant it was landed, oldest first."""
-        raise NotImplementedError
+        return landing.versions(self._database, subject)
 
     def calls_of(self, target: str, key: str) -> list[tuple[datetime, datetime | None, str, str]]:
         """(committed, settled, call key, outcome) of the Calls that carried a document."""
-        raise NotImplementedError
+        return delivering.calls_of(self._database, target, key)
 
     def all_subjects(self, scope: str | None = None) -> Iterator[Subject]:
         """Every subject by position: for exports and proofs."""
-        raise NotImplementedError
+        return order.every(self._database, scope)
 
     # ------------------------------------------------------------ runs, readings, audit
     def start_run(self, kind: str, now: datetime) -> int:
         """Note that a run has begun; returns its number."""
-        raise NotImplementedError
+        return journal.start_run(self._database, kind, now)
 
     def end_run(self, id: int, now: datetime, exit: int, counts: Mapping[str, Json]) -> None:
         """Note how it ended."""
-        raise NotImplementedError
+        journal.end_run(self._database, id, now, exit, counts)
 
     def runs(self, limit: int = 10, kind: str | None = None) -> list[Run]:
         """The latest runs, newest first."""
-        raise NotImplementedError
+        return journal.runs(self._database, limit, kind)
 
     def note_balances(self, source: str, balances: Sequence[Balance]) -> None:
         """Keep the vendor's statement of its balances (the latest of each bucket and currency)."""
-        raise NotImplementedError
+        journal.note_balances(self._database, source, balances)
 
     def noted_balances(self, source: str) -> list[Balance]:
         """The vendor's latest statement."""
-        raise NotImplementedError
+        return journal.noted_balances(self._database, source)
 
     def set_fact(self, name: str, value: Json) -> None:
         """Remember a small fact of the installation (opening balances, last assertions) under a fixed name."""
-        raise NotImplementedError
+        journal.set_fact(self._database, name, value)
 
     def get_fact(self, name: str) -> Json:
         """A remembered fact, or None."""
-        raise NotImplementedError
+        return journal.get_fact(self._database, name)
 
     def audit(self, now: datetime, who: str, what: str, detail: Mapping[str, Json]) -> None:
         """Append one line to the audit log."""
-        raise NotImplementedError
+        journal.audit(self._database, now, who, what, detail)
 
     def problems_of(self, target: str) -> list[Problem]:
         """The problems of a target's held deliveries."""
-        raise NotImplementedError
+        return delivering.problems_of(self._database, target)
+
+    def audit_log(self) -> Iterator[AuditLine]:
+        """Every audit line, oldest first, with the digest that chains it to the one before."""
+        return journal.audit_log(self._database)
+
+    def forget(self, source: str, person: str) -> int:
+        """Delete a person's personal fields from every version of a source's records; amounts, ids and keys stay.
+
+        Returns how many versions held some.
+        """
+        return landing.forget(self._database, source, person)

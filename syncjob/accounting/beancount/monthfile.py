@@ -1,0 +1,169 @@
+"""A month file as a stream: read piece by piece, merged with new blocks in order, and replaced whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from pathlib import Path
+
+from syncjob.accounting.beancount.block import Block, unquoted
+from syncjob.errors import OutcomeUnknown, RecordRefused
+
+HEADER = "; written by syncjob; do not edit\n"
+_NAME = re.compile(r"[0-9]{4}-[0-9]{2}\.beancount", re.ASCII)
+_OURS = re.compile(r'\s+syncjob:\s*"((?:[^"\\]|\\.)+)"\s*(?:;.*)?$')
+_STARTS = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\s", re.ASCII)
+_COMMENT = ";*:#!&?%"  # at the start of a line Beancount skips these
+_KEYWORD = re.compile(r"(?:option|include|plugin|pushtag|poptag|pushmeta|popmeta)\s")
+
+
+def month_of(name: str) -> str:
+    """The month of a remote id or file name such as 2026-11.beancount#key, or "" where it names none."""
+    file = name.partition("#")[0]
+    return file[:7] if _NAME.fullmatch(file) else ""
+
+
+def path_of(folder: Path, month: str) -> Path:
+    """The file of a month."""
+    return folder / f"{month}.beancount"
+
+
+def months(folder: Path) -> list[str]:
+    """The months that have a file, oldest first."""
+    return sorted(entry.name[:7] for entry in folder.iterdir() if _NAME.fullmatch(entry.name)) if folder.is_dir() else []
+
+
+def pieces(path: Path) -> Iterator[Block]:
+    """The file piece by piece in its order: blocks of ours, and everything else as blocks without a key.
+
+    A file that Beancount could not read either, or where a block of ours was broken, is RecordRefused with its line.
+    """
+    try:
+        with path.open(encoding="utf-8") as file:
+            yield from _pieces(file)
+    except FileNotFoundError:
+        return
+    except UnicodeDecodeError as wrong:
+        raise _unreadable(path, f"it is not UTF-8 ({wrong.reason} at byte {wrong.start} of the part read)") from wrong
+    except RecordRefused as wrong:
+        raise _unreadable(path, str(wrong), wrong.place) from wrong
+
+
+def blocks(path: Path, keys: Collection[str]) -> dict[str, Block]:
+    """The blocks of these documents in a file."""
+    return {piece.key: piece for piece in pieces(path) if piece.key in keys}
+
+
+def text_of(path: Path) -> str:
+    """The whole text of a small file of ours, "" where there is none; RecordRefused where it is not UTF-8."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""
+    except UnicodeDecodeError as wrong:
+        raise _unreadable(path, f"it is not UTF-8 ({wrong.reason} at byte {wrong.start})") from wrong
+
+
+def merge(path: Path, new: Sequence[Block]) -> None:
+    """Put blocks into a file in the place of those with the same key; raises what `replace` raises."""
+    if new:
+        replace(path, merged(pieces(path), new))
+
+
+def merged(old: Iterable[Block], new: Sequence[Block]) -> Iterator[str]:
+    """The text of a file with new blocks in order of date and key; text of others stays behind the block it followed."""
+    waiting = sorted(new, key=lambda block: block.place, reverse=True)
+    replaced = {block.key for block in new}
+    empty = True
+    for piece in old:
+        empty = False
+        if not piece.key:
+            yield piece.text
+            continue
+        while waiting and waiting[-1].place <= piece.place:
+            yield f"{waiting.pop().text}\n"
+        if piece.key not in replaced:
+            yield f"{piece.text}\n"
+    if empty:
+        yield f"{HEADER}\n"
+    while waiting:
+        yield f"{waiting.pop().text}\n"
+
+
+def replace(path: Path, chunks: Iterable[str]) -> None:
+    """Replace a file whole and durably: OSError means the old one stands untouched, OutcomeUnknown that nobody can tell."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        with temporary.open("w", encoding="utf-8", newline="\n") as file:
+            if path.exists():
+                os.fchmod(file.fileno(), stat.S_IMODE(path.stat().st_mode))
+            file.writelines(chunks)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except Exception:
+        temporary.unlink(missing_ok=True)
+        raise
+    try:
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as wrong:
+        raise OutcomeUnknown(f"{path} is written, but its folder could not be synced: {wrong.strerror}") from wrong
+
+
+def _pieces(lines: Iterable[str]) -> Iterator[Block]:
+    held: list[str] = []  # the lines of the directive being read
+    key = ""
+    start = 0
+    for number, line in enumerate(lines, 1):
+        if held and line[0] in " \t" and not line.isspace():
+            held.append(line)
+            if "syncjob:" in line:
+                key = _key(line, key, number)
+            continue
+        blank = line.isspace()
+        if held:
+            yield _directive(key, held, start)
+            ours, key, held = bool(key), "", []
+            if ours and blank:
+                continue  # the one blank line that we put behind each of ours
+        if line[0].isdigit():
+            held, start = [line], number
+        elif blank or line[0] in _COMMENT or _KEYWORD.match(line) or (line[0] in " \t" and line.lstrip()[0] == ";"):
+            yield Block("", _ended(line), number)
+        else:
+            what = "is indented and belongs to no directive" if line[0] in " \t" else "is no directive, comment or option"
+            raise RecordRefused(f"{line.strip()!r} {what}", place=str(number))
+    if held:
+        yield _directive(key, held, start)
+
+
+def _key(line: str, before: str, number: int) -> str:
+    """The document key on a line; a line that only mentions the word leaves the key as it was."""
+    found = _OURS.match(line)
+    if found and not before:
+        return unquoted(found[1])
+    if found or line.lstrip().startswith("syncjob:"):
+        raise RecordRefused(f"{line.strip()!r} is no single document key of a directive", place=str(number))
+    return before
+
+
+def _directive(key: str, lines: list[str], start: int) -> Block:
+    if key and not _STARTS.match(lines[0]):
+        raise RecordRefused(f"{key} has no date such as 2026-11-03", place=str(start))
+    return Block(key, _ended("".join(lines)), start)
+
+
+def _ended(text: str) -> str:
+    """A text with the line end that the last line of a file may lack."""
+    return text if text.endswith("\n") else f"{text}\n"
+
+
+def _unreadable(path: Path, why: str, line: str = "") -> RecordRefused:
+    cure = "undo the edit there or move the text to a file of your own, then run: syncjob held retry"
+    return RecordRefused(f"the file cannot be read: {why}", place=f"{path.name}:{line}" if line else path.name, cure=cure)

@@ -1,0 +1,66 @@
+"""What people type. Each command imports what it alone needs, so that --help costs nothing.
+
+Reports go to stdout, everything else to stderr; the exit codes are those of syncjob.errors and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from syncjob.cli import demo, export, held, running, setup, standing, story
+from syncjob.cli.command import Frame, Verbs, version_option
+from syncjob.cli.leaving import cautious, leave
+
+__all__ = ["main", "syncjob"]
+
+SECTIONS = {
+    "Every day": ("run", "status", "summary"),
+    "Set up": ("init", "check", "connectors"),
+    "Repair": ("held",),
+    "Evidence": ("show", "export"),
+    "Try it": ("demo", "sandbox"),
+}
+
+syncjob = Verbs(
+    "syncjob",
+    sections=SECTIONS,
+    commands=[
+        running.run,
+        standing.status,
+        standing.summary,
+        setup.init,
+        setup.check,
+        setup.connectors,
+        held.held,
+        story.show,
+        export.export,
+        demo.demo,
+        demo.sandbox,
+    ],
+    params=[version_option()],
+    help="""Bring payments from the gateway to the books and the CRM, each effect once, and prove the balance every night.
+
+    A home is a folder with syncjob.yaml and accounts.csv; its place is --home, else SYNCJOB_HOME, else the current folder.""",
+    epilog="""\b
+Example:
+  syncjob demo
+\b
+Exit codes:
+  0 complete                          4 another run holds the lock
+  1 a bug; the state is safe          5 passing: network, quota, time
+  2 usage or configuration            6 a key or consent needs a person
+  3 done, but something is held       7 the state is damaged or newer""",
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do one command and give its exit code; every refusal is one sentence on stderr."""
+    cautious()
+    frame = Frame()
+    try:
+        code = syncjob.main(
+            args=list(arguments) if arguments is not None else None, prog_name="syncjob", obj=frame, standalone_mode=False
+        )
+    except BaseException as error:
+        return leave(error, frame)
+    return code if isinstance(code, int) else 0

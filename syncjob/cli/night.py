@@ -1,0 +1,233 @@
+"""What a nightly run found, gathered into its page, and the page kept in the state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Any, cast
+
+from syncjob.errors import Misconfigured
+from syncjob.model import Delivery, Role, Status
+from syncjob.money import Money, totals
+from syncjob.posting import BUCKETS
+from syncjob.summary.page import BALANCE, RESERVE, Books, Credit, Held, Invoices, Page, Place, flow, order
+from syncjob.summary.wire import from_json, to_json
+
+if TYPE_CHECKING:
+    from syncjob.config import Config
+    from syncjob.jobs import Report
+    from syncjob.reconcile import Leg
+    from syncjob.store import Store
+
+FACT = "summary"
+_INSTANT = timedelta(microseconds=1)
+_NAMES = {Role.CLEARING: BALANCE, Role.RESERVE: RESERVE}
+_OWED = (Role.CUSTOMER_CREDIT, Role.SUSPENSE, Role.UNAPPLIED)
+
+
+def kept(store: Store) -> Page | None:
+    """The page of the last nightly run, or None before the first."""
+    value = store.get_fact(FACT)
+    return from_json(cast(Mapping[str, Any], value)) if value is not None else None
+
+
+def keep(config: Config, store: Store, report: Report) -> Page:
+    """Gather the page of the nightly run that has just ended, and keep it."""
+    page = gather(config, store, report)
+    store.set_fact(FACT, to_json(page))
+    return page
+
+
+def gather(config: Config, store: Store, report: Report) -> Page:
+    """The page of a nightly run: its period reaches from the last page (else the cut-over) to the gateway's statement."""
+    before = kept(store)
+    places: list[Place] = []
+    for block in config.of("gateways"):
+        places += _Account(config, store, report, before, block.name).places()
+    return Page(
+        made_at=report.ended,
+        zone=config.zone_name,
+        places=order(places),
+        held=tuple(held(store)),
+        credits=tuple(_credits(config, store)),
+        invoices=tuple(_invoices(config, store)),
+    )
+
+
+class _Account:
+    """One gateway account's balances, from the sub-ledger and from the legs of the reconciliation."""
+
+    def __init__(self, config: Config, store: Store, report: Report, before: Page | None, source: str) -> None:
+        self._config, self._store, self._source = config, store, source
+        self._day: date | None = report.day
+        self._gateway = [leg for leg in report.legs if leg.name == "gateway" and leg.source == source]
+        self._books = [leg for leg in report.legs if leg.name == "books"]
+        self._before = {(one.name, one.currency): one for one in before.places if one.source == source} if before else {}
+        stated = store.noted_balances(source)
+        self._until: datetime = stated[0].as_of if stated else report.started
+        self._since = max((one.until for one in self._before.values()), default=config.start - _INSTANT)
+        self._now = store.balances(source, None)
+        self._then = store.balances(source, self._until)
+        self._sums = store.day_sums(source, self._since + _INSTANT, self._until + _INSTANT)
+
+    def places(self) -> list[Place]:
+        """Each role that stands for the gateway's balance, in each currency that has anything to tell."""
+        found = []
+        for role, name in _NAMES.items():
+            currencies = {currency for of, _, currency in self._now if of is role}
+            currencies |= {leg.currency for leg in self._gateway if BUCKETS.get(leg.place) is role}
+            currencies |= {currency for of, currency in self._before if of == name}
+            found += [self._place(role, name, currency) for currency in sorted(currencies)]
+        return [place for place in found if _tells(place)] + self._unknown_buckets()
+
+    def _place(self, role: Role, name: str, currency: str) -> Place:
+        before = self._before.get((name, currency))
+        opening = _sum(self._store.balances(self._source, self._since), role, currency)
+        closing = _sum(self._then, role, currency)
+        legs = [leg for leg in self._gateway if BUCKETS.get(leg.place) is role and leg.currency == currency]
+        stated = [leg.theirs for leg in legs if leg.theirs is not None]
+        zero = Money(0, currency)
+        cut = sum((leg.ours for leg in legs), zero) - closing
+        return Place(
+            source=self._source,
+            name=name,
+            currency=currency,
+            since=max(self._since, self._config.start),
+            until=self._until,
+            opening=before.closing if before else opening,
+            late=opening - before.closing if before else zero,
+            rows=flow(self._sums, role, currency),
+            closing=closing,
+            stated=sum(stated, zero) if stated else None,
+            same_second=cut if stated and cut.minor else None,
+            items=tuple(item for leg in legs for item in leg.items),
+            books=tuple(self._in_books(role, currency, closing)),
+        )
+
+    def _in_books(self, role: Role, currency: str, closing: Money) -> Iterable[Books]:
+        try:
+            account = self._config.chart.code(role, self._source, currency)
+        except Misconfigured:
+            return
+        if self._players(account, currency) != [(self._source, role)]:
+            return  # an account that several balances share proves none of them alone
+        legs = [leg for leg in self._books if leg.place == account and leg.currency == currency]
+        targets = self._config.of("accounting")
+        if len(legs) != len(targets) or self._day is None:
+            return
+        later = _sum(self._now, role, currency) - closing
+        for target, leg in zip(targets, legs, strict=True):
+            waiting = self._store.posted_sums(target.name, self._day, False)
+            parts = [m for (of, source, _, code), m in waiting.items() if (of, source, code) == (role, self._source, currency)]
+            stated = leg.theirs if leg.theirs is not None else Money(0, currency)
+            yield Books(target.name, account, stated, later, Money(sum(parts), currency))
+
+    def _players(self, account: str, currency: str) -> list[tuple[str, Role]]:
+        found = []
+        for block in self._config.of("gateways"):
+            for role in _NAMES:
+                try:
+                    if self._config.chart.code(role, block.name, currency) == account:
+                        found.append((block.name, role))
+                except Misconfigured:
+                    continue
+        return found
+
+    def _unknown_buckets(self) -> list[Place]:
+        legs: list[Leg] = [leg for leg in self._gateway if leg.place not in BUCKETS]
+        return [
+            Place(
+                source=self._source,
+                name=leg.place,
+                currency=leg.currency,
+                since=max(self._since, self._config.start),
+                until=self._until,
+                opening=leg.ours,
+                late=Money(0, leg.currency),
+                rows=(),
+                closing=leg.ours,
+                stated=leg.theirs,
+            )
+            for leg in legs
+            if leg.theirs is not None and (leg.theirs.minor or leg.ours.minor)
+        ]
+
+
+def _sum(sums: Mapping[tuple[Role, str, str], int], role: Role, currency: str) -> Money:
+    return Money(sum(minor for (of, _, code), minor in sums.items() if of is role and code == currency), currency)
+
+
+def _tells(place: Place) -> bool:
+    amounts = [place.opening, place.closing, place.difference, *(row.amount for row in place.rows)]
+    return any(amount.minor for amount in amounts) or any(row.count for row in place.rows)
+
+
+# ---------------------------------------------------------------- what waits
+
+
+def held(store: Store) -> list[Held]:
+    """Everything that waits for a person: records that could not be read or posted, and documents that were not taken."""
+    found = [
+        Held(subject.scope, refusal.problem.what, refusal.problem.why, refusal.problem.cure, refusal.net)
+        for subject, refusal in store.refusals()
+    ]
+    for delivery in store.held():
+        problem = delivery.problem
+        why = problem.why if problem else "whether it arrived is not known yet; the next run asks"
+        found.append(Held(delivery.target, delivery.key, why, problem.cure if problem else "", price(delivery)))
+    return found
+
+
+def price(delivery: Delivery) -> Money | None:
+    """What a document is about: the turnover of its postings, else its amount; None where it has no single one."""
+    body: Mapping[str, Any] = delivery.body
+    postings: Sequence[Mapping[str, str]] = body.get("postings") or ()
+    sums = totals(
+        amount for one in postings if (amount := Money.of(one["amount"], one["currency"])).minor > 0
+    )
+    if postings:
+        return next(iter(sums.values())) if len(sums) == 1 else None
+    text, currency = body.get("amount"), body.get("currency")
+    return Money.of(text, currency) if isinstance(text, str) and isinstance(currency, str) else None
+
+
+def waits(store: Store) -> dict[str, int]:
+    """How many deliveries of each target are planned or under way."""
+    found: dict[str, int] = {}
+    for (target, _, status), number in store.counts().items():
+        if status in (Status.PLANNED, Status.SENDING):
+            found[target] = found.get(target, 0) + number
+    return found
+
+
+def _credits(config: Config, store: Store) -> Iterable[Credit]:
+    sums: dict[tuple[Role, str], int] = {}
+    for block in config.of("gateways"):
+        for (role, _, currency), minor in store.balances(block.name, None).items():
+            if role in _OWED or role is Role.PAYOUTS_IN_TRANSIT:
+                signed = -minor if role in _OWED else minor
+                sums[role, currency] = sums.get((role, currency), 0) + signed
+    for (role, currency), minor in sorted(sums.items()):
+        if minor:
+            yield Credit(role, Money(minor, currency))
+
+
+def _invoices(config: Config, store: Store) -> Iterable[Invoices]:
+    from syncjob.plan.crm import state
+
+    for block in config.of("accounting"):
+        words = {"paid": 0, "part paid": 0, "open": 0}
+        brought: list[Money] = []
+        left: list[Money] = []
+        for invoice, paid in store.invoice_states(block.name):
+            words[state(invoice, paid)] += 1
+            brought.append(paid)
+            left.append(Money(max((invoice.open - paid).minor, 0), invoice.open.currency))
+        yield Invoices(
+            block.name,
+            words["paid"],
+            words["part paid"],
+            words["open"],
+            tuple(amount for amount in totals(brought).values() if amount.minor),
+            tuple(amount for amount in totals(left).values() if amount.minor),
+        )

@@ -1,0 +1,256 @@
+"""init, check and connectors: what is done before the first run, and after every change."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from syncjob.cli.command import frame, verb
+from syncjob.errors import EXIT_CONFIGURATION, Misconfigured, Problem
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from syncjob.config import Block, Config
+
+
+@verb("init", "syncjob init --home shop --zone Europe/Berlin --currency EUR", "export STRIPE_KEY=rk_live_...")
+@click.option("--zone", default="Europe/Berlin", show_default=True, help="The zone of the books: it makes a payment's day.")
+@click.option("--currency", default="EUR", show_default=True, help="The home currency of the books.")
+@click.option("--gateway-name", default="stripe", show_default=True, help="What the gateway account is called from now on.")
+def init(zone: str, currency: str, gateway_name: str) -> None:
+    """Write a commented syncjob.yaml and accounts.csv.
+
+    The cut-over (start) is midnight today in the books' zone: nothing older is posted by itself. Nothing that exists is
+    overwritten.
+    """
+    from syncjob import moment
+    from syncjob.cli.house import now
+
+    where = moment.zone(zone)
+    _known_currency(currency)
+    start = moment.start_of(moment.business_date(now(), where), where)
+    home = frame().home
+    write_home(home, zone=zone, currency=currency, start=moment.iso(start), gateway=gateway_name, key="env:STRIPE_KEY")
+    click.echo(f"Wrote {home / 'syncjob.yaml'} and {home / 'accounts.csv'}: read both, they say what they want.")
+    click.echo(f"Next: export STRIPE_KEY=..., then: syncjob check --live --home {home}")
+
+
+def _known_currency(code: str) -> None:
+    from syncjob.errors import RecordRefused
+    from syncjob.money import decimals
+
+    try:
+        decimals(code)
+    except RecordRefused as wrong:
+        raise Misconfigured(f"--currency: {wrong}; write three capitals such as EUR") from wrong
+
+
+def write_home(
+    home: Path, *, zone: str, currency: str, start: str, gateway: str, key: str, more: dict[str, str] | None = None
+) -> None:
+    """Write the files of a new home. Raises Misconfigured naming the file that is there already, before it writes any."""
+    import re
+
+    from syncjob.cli import templates
+
+    if not re.fullmatch(r"[a-z][a-z0-9-]{0,39}", gateway, re.ASCII):
+        cure = "use lower-case letters, digits and '-', beginning with a letter"
+        raise Misconfigured(f"the gateway's name is {gateway!r}; {cure}")
+    files = {
+        home / "syncjob.yaml": templates.syncjob_yaml(
+            zone=zone, currency=currency, start=start, gateway=gateway, key=key, more=more
+        ),
+        home / "accounts.csv": templates.accounts_csv(gateway),
+        home / "books" / "invoices.csv": templates.INVOICES_HEADER,
+    }
+    for path in files:
+        if path.exists():
+            raise Misconfigured(f"{path} is already there and is never overwritten; remove it, or choose another --home")
+    try:
+        (home / "books").mkdir(parents=True, exist_ok=True)
+        (home / "state").mkdir(mode=0o700, exist_ok=True)
+        for path, text in files.items():
+            with path.open("x", encoding="utf-8") as file:
+                file.write(text)
+        ignore = home / "state" / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n!.gitignore\n")
+    except OSError as wrong:
+        raise Misconfigured(f"{wrong.filename or home} cannot be written: {wrong.strerror}; choose another --home") from wrong
+
+
+@verb("check", "syncjob check", "syncjob check --live")
+@click.option("--live", is_flag=True, help="Also ask gateways and targets whether keys, rights and accounts fit.")
+def check(live: bool) -> int:
+    """Say whether everything fits, without any request.
+
+    Looks at syncjob.yaml, accounts.csv, the maps, the keys' places and the state; each problem is one line.
+    """
+    from syncjob.cli.house import configured
+
+    config = configured(frame().home)
+    problems = [*_unplayed(config), *_unresolved(config)]
+    for problem in problems:
+        click.echo(str(problem))
+    if problems:
+        return EXIT_CONFIGURATION
+    _openable(config)
+    code = _asked(config) if live else 0
+    if not code:
+        click.echo("everything fits")
+    return code
+
+
+def _unplayed(config: Config) -> list[str]:
+    """Every role that the rules can post to, for each source, has an account that its books accept."""
+    from syncjob.model import Role
+
+    said: dict[str, None] = {}
+    for source in config.of("gateways"):
+        for role in Role:
+            try:
+                code = config.chart.code(role, source.name, config.home_currency)
+            except Misconfigured as missing:
+                said[str(missing)] = None
+                continue
+            for books in config.of("accounting"):
+                if not _accepts(books, code):
+                    cure = "write an account code that these books know"
+                    said[f"accounts.csv: {code!r} for the role {role.value} is no account of {books.connector}; {cure}"] = None
+    return list(said)
+
+
+def _accepts(books: Block, code: str) -> bool:
+    """Whether a books connector takes a code for an account; one that does not say takes any."""
+    from syncjob.config import module
+
+    accepts = getattr(module(books), "accepts_account", None)
+    if accepts is None and books.connector == "beancount":
+        from syncjob.accounting.beancount.block import is_account
+
+        accepts = is_account
+    return accepts is None or bool(accepts(code))
+
+
+def _unresolved(config: Config) -> list[str]:
+    from syncjob.config import options
+
+    said = []
+    for block in config.blocks:
+        try:
+            options(config, block, os.environ)
+        except Misconfigured as wrong:
+            said.append(str(wrong))
+    return said
+
+
+def _openable(config: Config) -> None:
+    """Put everything together in the state that is there, or in a throw-away one: a check leaves nothing behind."""
+    import tempfile
+    from dataclasses import replace
+
+    from syncjob.cli.house import assembled, opened
+
+    there = "://" in config.state or Path(config.state).exists()
+    with tempfile.TemporaryDirectory() as folder:
+        tried = config if there else replace(config, state=str(Path(folder) / "state.sqlite"))
+        with opened(tried, create=not there) as store:
+            assembled(tried, store)
+    if not there:
+        _writable(Path(config.state).parent)
+
+
+def _writable(folder: Path) -> None:
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise Misconfigured(f"{there} cannot be written to; give the user who runs syncjob the right, or change state:")
+
+
+def _asked(config: Config) -> int:
+    import tempfile
+    from contextlib import ExitStack
+    from dataclasses import replace
+
+    from syncjob.cli.house import assembled, opened
+    from syncjob.errors import exit_code
+
+    codes: set[int] = set()
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        store = stack.enter_context(opened(replace(config, state=str(Path(folder) / "state.sqlite")), create=True))
+        job = assembled(config, store)
+        for source in job.sources:
+            codes |= _ask(source.name, source.gateway.check)
+        for sink in job.sinks:
+            codes |= _ask(sink.name, sink.target.check)
+    return exit_code(codes)
+
+
+def _ask(name: str, ask: Callable[[], list[Problem]]) -> set[int]:
+    from syncjob.cli.leaving import code_of
+    from syncjob.errors import EXIT_AUTHORISATION, SyncjobError
+
+    try:
+        problems = ask()
+    except SyncjobError as error:
+        click.echo(f"{name}: {error}")
+        return {code_of(error)}
+    for problem in problems:
+        click.echo(str(problem))
+    return {EXIT_AUTHORISATION} if problems else set()
+
+
+@verb("connectors", "syncjob connectors")
+@click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
+def connectors(as_json: bool) -> None:
+    """List what syncjob can read from and write to."""
+    import json
+
+    from syncjob import config
+
+    rows = []
+    for group in config.GROUPS:
+        for name, load in sorted(config.connectors(group).items()):
+            rows.append(_described(group, name, load()))
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+        return
+    for row in rows:
+        click.echo(f"{row['group']}: {row['name']}")
+        for label, value in row.items():
+            if label not in ("group", "name") and value:
+                words = ", ".join(value) if isinstance(value, list) else str(value)
+                click.echo(click.wrap_text(f"{label}: {words}", 80, "    ", "        "))
+
+
+def _described(group: str, name: str, module: ModuleType) -> dict[str, object]:
+    from syncjob.cli.standing import feeds_in
+
+    about = (module.__doc__ or "").strip().splitlines()
+    row: dict[str, object] = {"group": group, "name": name, "about": about[0] if about else ""}
+    promises = getattr(module, "PROMISES", None)
+    feeds = feeds_in(module)
+    if feeds:
+        row["reads"] = [f"{feed.name}{' (posts)' if feed.posts else ''}" for feed in feeds]
+    if promises is not None:
+        row["writes"] = [kind.value for kind in promises.kinds]
+        row["class"] = _CLASSES[promises.grade.value]
+        row["batch"] = promises.batch
+        row["corrects by"] = promises.corrects_by
+        row["text limits"] = [f"{field} {limit}" for field, limit in promises.text_limits.items()]
+        row["requests a day"] = promises.quota_per_day
+    row["settings"] = list(getattr(module, "SETTINGS", {}))
+    return row
+
+
+_CLASSES = {
+    "A": "A: the same document again changes nothing",
+    "B": "B: an idempotency key for a while, then a search",
+    "C": "C: a search by reference",
+    "D": "D: neither; what is doubtful goes to a person",
+}

@@ -1,0 +1,97 @@
+"""The files that `init` and `demo` write: a commented syncjob.yaml, accounts.csv, and the header of invoices.csv."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+INVOICES_HEADER = "number,customer,email,currency,total,issued,due\n"
+
+_YAML = """\
+# syncjob: where payments come from, and where they go. After a change run: syncjob check
+
+# The company's zone: it decides on which day a payment falls in the books.
+books_zone: {zone}
+
+# The currency that the books are kept in.
+home_currency: {currency}
+
+# The cut-over: nothing older is posted by itself; what the gateway held at this instant comes in as its opening balance.
+start: {start}
+
+# The first run after this time of day, in the books' zone, also reads deeper, reconciles and writes the summary.
+nightly_at: "02:00"
+
+# Where syncjob keeps what it knows: a file under the home, or postgresql://USER@HOST/DATABASE
+state: state/syncjob.sqlite
+
+gateways:
+  {gateway}:
+    connector: stripe
+    # Where the key stands, never the key itself: env:NAME, file:PATH, keyring:SERVICE/NAME or command:...
+    # A restricted key that may read is enough; docs/connectors/stripe.md says what to click.
+    key: {key}
+    # Where the sales behind the payments are recorded: your invoices post revenue and tax, syncjob never does.
+    sales: invoiced_in_books
+{more}
+accounting:
+  # Plain-text books for Beancount and Fava in books/; your open invoices stand in books/invoices.csv.
+  books:
+    connector: beancount
+
+crm:
+  # Contacts, payments, tasks and deals in one SQLite file.
+  crm:
+    connector: sqlite
+"""
+
+_ACCOUNTS = """\
+# Which account of the books plays which role. source and currency may stay empty: the row that says most about a line wins.
+# The codes are names of Beancount accounts; change them as you like before the first run, afterwards they are bound.
+role,source,currency,account
+# what the gateway holds for you, and keeps back
+clearing,{gateway},,Assets:{Gateway}:Balance
+reserve,{gateway},,Assets:{Gateway}:Reserve
+payouts_in_transit,,,Assets:Bank:InTransit
+bank,,,Assets:Bank:Current
+# what customers owe, and what they have paid without an invoice that asks for it
+receivable,,,Assets:Receivable
+unapplied,,,Liabilities:Customers:Unapplied
+customer_credit,,,Liabilities:Customers:Credit
+control,,,Liabilities:Customers:Control
+suspense,,,Liabilities:Suspense
+# what the gateway charges
+fees,,,Expenses:Gateway:Fees
+fee_tax,,,Expenses:Gateway:FeeTax
+fees_prepaid,,,Assets:Gateway:FeesPrepaid
+# disputes
+disputed,,,Assets:Disputed
+dispute_fees,,,Expenses:Disputes:Fees
+dispute_loss,,,Expenses:Disputes:Losses
+write_off,,,Expenses:WriteOffs
+# two currencies in one payment
+fx,,,Expenses:Exchange
+fx_conversion,,,Equity:Conversions
+rounding,,,Expenses:Rounding
+# where sales are recorded by syncjob one day
+revenue,,,Income:Sales
+deferred_revenue,,,Liabilities:DeferredRevenue
+returns,,,Income:Returns
+tax,,,Liabilities:Tax
+seller_liability,,,Liabilities:Sellers
+# what the gateway held at the cut-over
+opening,,,Equity:Opening
+"""
+
+
+def syncjob_yaml(
+    *, zone: str, currency: str, start: str, gateway: str, key: str, more: Mapping[str, str] | None = None
+) -> str:
+    """A commented syncjob.yaml; `more` are further settings of the gateway."""
+    extra = "".join(f"    {name}: {value}\n" for name, value in (more or {}).items())
+    return _YAML.format(zone=zone, currency=currency, start=f'"{start}"', gateway=gateway, key=key, more=extra)
+
+
+def accounts_csv(gateway: str) -> str:
+    """An accounts.csv in which every role has its account."""
+    name = "-".join(part.capitalize() for part in gateway.split("-"))
+    return _ACCOUNTS.format(gateway=gateway, Gateway=name)

@@ -1,0 +1,53 @@
+"""A home's configuration put together into a job: connectors with their maps, secrets resolved, real clocks."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from syncjob import config as blocks
+from syncjob import mapping, secrets
+from syncjob.config import Config
+from syncjob.http import Http, Meter
+from syncjob.jobs.job import Job, Sink, Source
+from syncjob.plan import Ledger, Rules
+from syncjob.store import Store
+
+
+def assemble(config: Config, store: Store, environ: Mapping[str, str]) -> Job:
+    """Put the job of a home together. Raises Misconfigured before any request where something does not fit."""
+    http = Http(
+        "https://localhost",
+        sleep=time.sleep,
+        monotonic=time.monotonic,
+        now=lambda: datetime.now(UTC),
+        random=random.random,
+        meter=Meter(),
+    )
+    sources = []
+    for block in config.of("gateways"):
+        chosen = blocks.options(config, block, environ)
+        field_map = mapping.load_gateway(block.connector, config.home)
+        print_ = secrets.fingerprint(chosen.secret, block.name) if chosen.secret else ""
+        sources.append(Source(blocks.module(block).connect(chosen, http), field_map, print_))
+    sinks = []
+    for group in ("accounting", "crm"):
+        for block in config.of(group):
+            target = blocks.module(block).connect(blocks.options(config, block, environ), http)
+            target_map = mapping.load_target(group, block.connector, config.home)
+            kinds = frozenset(target.promises.kinds)
+            sinks.append(Sink(target, Ledger(block.name, target_map, group == "accounting", kinds)))
+    ledgers = tuple(sink.ledger for sink in sinks)
+    return Job(
+        home=config.home,
+        store=store,
+        sources=tuple(sources),
+        sinks=tuple(sinks),
+        rules=Rules(config.zone, config.home_currency, config.start, config.chart, ledgers),
+        nightly_at=config.nightly_at,
+        now=lambda: datetime.now(UTC),
+        monotonic=time.monotonic,
+        sleep=time.sleep,
+    )

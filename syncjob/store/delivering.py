@@ -1,0 +1,232 @@
+"""Delivering: what is due, the Calls that carry it, and what became of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import bindparam, func, select, text, tuple_, update
+
+from syncjob.errors import Problem
+from syncjob.model import Delivery, Status
+from syncjob.moment import from_micros, micros
+from syncjob.ports import Call, Member
+from syncjob.store import rows
+from syncjob.store.database import Database, Values, among, one_of
+from syncjob.store.tables import CALL, DELIVERY, DUE, HELD, MEMBER, OPEN, SUBJECT
+from syncjob.store.values import OpenCall
+
+_D, _C, _M, _S = DELIVERY.c, CALL.c, MEMBER.c, SUBJECT.c
+_ON_THE_WAY = (Status.SENDING.value, Status.UNKNOWN.value)
+
+_DELIVERIES = select(_S.name, *rows.DELIVERY_COLUMNS).select_from(DELIVERY.join(SUBJECT, _S.id == _D.subject))
+_DUE = (
+    _DELIVERIES.where(
+        _D.target == bindparam("target"),
+        text(DUE),
+        (_D.due.is_(None)) | (_D.due <= bindparam("now")),
+        tuple_(_D.rank, _D.key) > tuple_(bindparam("after_rank"), bindparam("after_key")),
+    )
+    .order_by(_D.rank, _D.key)
+    .limit(bindparam("at_most"))
+)
+_BY_KEY = _DELIVERIES.where(among(_D.key, "keys"), _D.target == bindparam("target"))
+_HELD = _DELIVERIES.where(text(HELD)).order_by(_D.target, _D.key)
+_HELD_OF = _DELIVERIES.where(text(HELD), _D.target == bindparam("target")).order_by(_D.target, _D.key)
+_CARRIED = (
+    select(_M.call, _S.name, *rows.DELIVERY_COLUMNS)
+    .select_from(MEMBER.join(DELIVERY, _D.key == _M.key).join(SUBJECT, _S.id == _D.subject).join(CALL, _C.id == _M.call))
+    .where(_M.call == bindparam("number"), _D.target == _C.target, _D.call == _C.key, one_of(_D.status, _ON_THE_WAY))
+    .order_by(_M.ordinal)
+)
+_COUNTS = select(_D.target, _D.kind, _D.status, func.count()).group_by(_D.target, _D.kind, _D.status)
+
+_STATE = (
+    update(DELIVERY)
+    .values({name: bindparam(f"new_{name}") for name in rows.STATE_NAMES})
+    .where(
+        _D.key == bindparam("key_"),
+        _D.target == bindparam("target_"),
+        _D.digest == bindparam("digest_"),
+        _D.facts == bindparam("facts_"),
+    )
+)
+_STATE_NAMES = (*(f"new_{name}" for name in rows.STATE_NAMES), "key_", "target_", "digest_", "facts_")
+
+_OPEN = (
+    select(_C.id, _C.key, _C.committed, _C.request).where(_C.target == bindparam("target"), text(OPEN)).order_by(_C.id)
+)
+_OPEN_BY_KEY = select(_C.id, _C.key, _C.request).where(among(_C.key, "keys"), _C.target == bindparam("target"), text(OPEN))
+_MEMBERS = select(_M.call, _M.ordinal, _M.key, _M.revision, _M.generation).where(among(_M.call, "ids")).order_by(_M.call, _M.ordinal)
+_CALLS_BEFORE = select(_D.call).where(among(_D.key, "keys"), _D.target == bindparam("target"), _D.call != "").distinct()
+_STILL = (
+    select(_C.id)
+    .where(among(_C.id, "ids"))
+    .where(
+        select(_M.call)
+        .select_from(MEMBER.join(DELIVERY, _D.key == _M.key))
+        .where(_M.call == _C.id, _D.target == _C.target, _D.call == _C.key, one_of(_D.status, _ON_THE_WAY))
+        .exists()
+    )
+)
+_OUTCOME_ALL = update(MEMBER).values(outcome=bindparam("word")).where(_M.call == bindparam("number"))
+_OUTCOME = (
+    update(MEMBER).values(outcome=bindparam("word")).where(_M.call == bindparam("number"), _M.ordinal == bindparam("place"))
+)
+_SETTLE = update(CALL).values(settled=bindparam("at"), request=None).where(among(_C.id, "ids"))
+_CALLS_OF = (
+    select(_C.committed, _C.settled, _C.key, _M.outcome)
+    .select_from(MEMBER.join(CALL, _C.id == _M.call))
+    .where(_M.key == bindparam("key_"), _C.target == bindparam("target"))
+    .order_by(_C.id)
+)
+
+# ---------------------------------------------------------------- reading
+
+
+def _read(found: Iterable[Any]) -> list[Delivery]:
+    return [rows.delivery_of(subject, row) for subject, *row in found]
+
+
+def due(
+    database: Database, target: str, now: datetime, limit: int, after: tuple[int, str] | None
+) -> tuple[list[Delivery], tuple[int, str] | None]:
+    """A page of what is due, and the place after which the next page begins."""
+    rank, key = after or (-1, "")
+    page = _read(database.rows(_DUE, target=target, now=micros(now), at_most=limit, after_rank=rank, after_key=key))
+    return page, ((rows.rank(page[-1].kind, page[-1].date), page[-1].key) if page else after)
+
+
+def lookup(database: Database, target: str, keys: Sequence[str]) -> dict[str, Delivery]:
+    """Deliveries by document key."""
+    found = _read(database.rows(_BY_KEY, target=target, keys=list(keys))) if keys else []
+    return {one.key: one for one in found}
+
+
+def held(database: Database, target: str | None) -> list[Delivery]:
+    """Deliveries that are held or unknown."""
+    return _read(database.rows(_HELD) if target is None else database.rows(_HELD_OF, target=target))
+
+
+def problems_of(database: Database, target: str) -> list[Problem]:
+    """Why a target's held deliveries are held."""
+    return [one.problem for one in held(database, target) if one.status is Status.HELD and one.problem is not None]
+
+
+def counts(database: Database) -> dict[tuple[str, str, str], int]:
+    """How many deliveries stand where."""
+    return {(target, kind, status): int(number) for target, kind, status, number in database.rows(_COUNTS)}
+
+
+def open_calls(database: Database, target: str) -> list[OpenCall]:
+    """Calls that were committed and not settled. A call carries those of its members that are still on their way in it."""
+    with database.reading():
+        found = database.rows(_OPEN, target=target)
+        members = _members(database, [row[0] for row in found])
+        opened = []
+        for id, key, committed, request in found:
+            carried = [rows.delivery_of(subject, row) for _, subject, *row in database.rows(_CARRIED, number=id)]
+            if carried:
+                call = Call(key, tuple(member for _, member in members[id]), bytes(request))
+                opened.append(OpenCall(target, call, tuple(carried), from_micros(committed)))
+        return opened
+
+
+def _members(database: Database, ids: list[int]) -> dict[int, list[tuple[int, Member]]]:
+    found: dict[int, list[tuple[int, Member]]] = {id: [] for id in ids}
+    for id, ordinal, key, revision, generation in database.rows(_MEMBERS, ids=ids) if ids else ():
+        found[id].append((ordinal, Member(key, revision, generation)))
+    return found
+
+
+def calls_of(database: Database, target: str, key: str) -> list[tuple[datetime, datetime | None, str, str]]:
+    """The Calls that carried a document, oldest first; the outcome is the state in which it left its document."""
+    return [
+        (from_micros(committed), rows.instant_of(settled), call, outcome or Status.SENDING.value)
+        for committed, settled, call, outcome in database.rows(_CALLS_OF, target=target, key_=key)
+    ]
+
+
+# ---------------------------------------------------------------- writing
+
+
+def commit_calls(
+    database: Database, target: str, calls: Sequence[Call], deliveries: Sequence[Delivery], now: datetime
+) -> None:
+    """Store Calls with their bytes and members, and their deliveries as they are while under way."""
+    with database.writing():
+        standing = {key: bytes(request) for _, key, request in _open(database, target, [call.key for call in calls])}
+        number = database.next_id(CALL)
+        new: list[Values] = []
+        members: list[Values] = []
+        for call in calls:
+            if call.key in standing:
+                if standing[call.key] != call.request:
+                    raise AssertionError(f"call {call.key} was committed with other bytes before and is not settled")
+                continue
+            standing[call.key] = call.request
+            new.append((number, target, call.key, micros(now), None, call.request))
+            members += [(number, place, m.key, m.revision, m.generation, None) for place, m in enumerate(call.members)]
+            number += 1
+        database.insert(CALL, new)
+        database.insert(MEMBER, members)
+        _store(database, target, deliveries)
+
+
+def settle(
+    database: Database, target: str, call_keys: Sequence[str], deliveries: Sequence[Delivery], now: datetime
+) -> None:
+    """Store how deliveries stand, and close each Call that none of its members is under way in any more."""
+    with database.writing():
+        keys = [one.key for one in deliveries]
+        earlier = [row[0] for row in database.rows(_CALLS_BEFORE, target=target, keys=keys)] if keys else []
+        _store(database, target, deliveries)
+        touched = [row[0] for row in _open(database, target, list(dict.fromkeys([*call_keys, *earlier])))]
+        if touched:
+            _note_outcomes(database, touched, {one.key: one.status.value for one in deliveries})
+            still = {row[0] for row in database.rows(_STILL, ids=touched)}
+            if closed := [id for id in touched if id not in still]:
+                database.run(_SETTLE, ids=closed, at=micros(now))
+
+
+def _open(database: Database, target: str, keys: list[str]) -> list[Any]:
+    return database.rows(_OPEN_BY_KEY, target=target, keys=keys) if keys else []
+
+
+def _note_outcomes(database: Database, ids: list[int], outcomes: dict[str, str]) -> None:
+    single: list[Values] = []
+    for id, members in _members(database, ids).items():
+        words = {outcomes.get(member.key) for _, member in members}
+        if len(words) == 1 and None not in words:
+            database.run(_OUTCOME_ALL, word=words.pop(), number=id)
+        else:
+            single += [(outcomes[member.key], id, place) for place, member in members if member.key in outcomes]
+    database.many(_OUTCOME, ("word", "number", "place"), single)
+
+
+def _store(database: Database, target: str, deliveries: Sequence[Delivery]) -> None:
+    """Update deliveries that are there. Their bodies are written again only if one of them is another than before."""
+    if any(one.target != target for one in deliveries):
+        raise AssertionError(f"a delivery of another target was handed in with those of {target}")
+    states: list[Values] = [(*rows.state_values(one), one.key, target, one.digest, one.facts) for one in deliveries]
+    if database.many(_STATE, _STATE_NAMES, states) == len(states):
+        return
+    standing = {one.key: one for one in lookup(database, target, [one.key for one in deliveries]).values()}
+    for one in deliveries:
+        if one.key not in standing:
+            raise AssertionError(f"delivery {one.key} to {target} was never planned")
+    database.many(_BODY, _BODY_NAMES, [_body(one) for one in deliveries])
+    database.many(_STATE, _STATE_NAMES, states)
+
+
+_BODY = (
+    update(DELIVERY)
+    .values(digest=bindparam("digest_"), facts=bindparam("facts_"), needs=bindparam("needs_"), body=bindparam("body_"))
+    .where(_D.key == bindparam("key_"), _D.target == bindparam("target_"))
+)
+_BODY_NAMES = ("digest_", "facts_", "needs_", "body_", "key_", "target_")
+
+
+def _body(one: Delivery) -> Values:
+    return one.digest, one.facts, rows.object_text(one.needs), rows.object_text(one.body), one.key, one.target

@@ -1,0 +1,108 @@
+"""Sums of the sub-ledger: by role and bucket for the gateway's leg, by what is delivered for the books' leg."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, datetime
+
+from sqlalchemy import and_, bindparam, case, func, select, tuple_
+
+from syncjob.model import Role
+from syncjob.moment import from_micros, micros
+from syncjob.store.database import Database, one_of
+from syncjob.store.tables import DELIVERY, ENTRY, LINE, POSTED
+
+_E, _L = ENTRY.c, LINE.c
+_AT_ONCE = 2000  # entries
+_END = (1 << 63) - 1
+_LINES = ENTRY.join(LINE, _L.entry == _E.id)
+_THROUGH = (
+    select(_L.role, _L.bucket, _L.currency, func.sum(_L.minor))
+    .select_from(_LINES)
+    .where(_E.source == bindparam("source"), _E.effective <= bindparam("through"))
+    .group_by(_L.role, _L.bucket, _L.currency)
+)
+_PAGE = (
+    select(_E.id, _E.effective)
+    .where(
+        _E.source == bindparam("source"),
+        tuple_(_E.effective, _E.id) > tuple_(bindparam("after_effective"), bindparam("after_id")),
+    )
+    .order_by(_E.effective, _E.id)
+    .limit(_AT_ONCE)
+)
+_MOVED = (
+    select(_E.key, _E.effective, _L.role, _L.bucket, _L.currency, _L.minor)
+    .select_from(_LINES)
+    .where(
+        _E.source == bindparam("source"),
+        tuple_(_E.effective, _E.id) > tuple_(bindparam("after_effective"), bindparam("after_id")),
+        tuple_(_E.effective, _E.id) <= tuple_(bindparam("last_effective"), bindparam("last_id")),
+        one_of(_L.role, (Role.CLEARING.value, Role.RESERVE.value)),
+    )
+    .order_by(_E.effective, _E.id, _L.ordinal)
+)
+_DELIVERED = case((DELIVERY.c.delivered_revision >= POSTED.c.revision, 1), else_=0)
+_POSTED_TO = ENTRY.outerjoin(POSTED, and_(POSTED.c.entry == _E.id, POSTED.c.target == bindparam("target"))).outerjoin(
+    DELIVERY, and_(DELIVERY.c.key == POSTED.c.document, DELIVERY.c.target == POSTED.c.target)
+)
+_SUMS = (
+    select(_L.role, _E.source, _L.bucket, _L.currency, func.sum(_L.minor))
+    .select_from(_POSTED_TO.join(LINE, _L.entry == _E.id))
+    .where(_E.date <= bindparam("through"), _DELIVERED == bindparam("delivered"))
+    .group_by(_L.role, _E.source, _L.bucket, _L.currency)
+)
+_DATES = select(func.min(_E.date), func.max(_E.date)).select_from(_POSTED_TO).where(_DELIVERED == 1)
+_DAY = (
+    select(_E.kind, _L.currency, _L.role, func.count(_E.id.distinct()), func.sum(_L.minor))
+    .select_from(_LINES)
+    .where(_E.source == bindparam("source"), _E.effective >= bindparam("since"), _E.effective < bindparam("until"))
+    .group_by(_E.kind, _L.currency, _L.role)
+    .order_by(_E.kind, _L.currency, _L.role)
+)
+
+
+def balances(database: Database, source: str, through: datetime | None) -> dict[tuple[Role, str, str], int]:
+    """Sums by role, bucket and currency up to and with an instant."""
+    last = _END if through is None else micros(through)
+    found = database.rows(_THROUGH, source=source, through=last)
+    return {(Role(role), bucket, currency): int(minor) for role, bucket, currency, minor in found}
+
+
+def movements(database: Database, source: str, since: datetime) -> Iterator[tuple[str, datetime, Role, str, str, int]]:
+    """Clearing and reserve lines from an instant on, in the order of the gateway's ledger, some thousand at a time."""
+    place = (micros(since) - 1, _END)
+    while True:
+        page = database.rows(_PAGE, source=source, after_effective=place[0], after_id=place[1])
+        if not page:
+            return
+        last_id, last_effective = page[-1]
+        found = database.rows(
+            _MOVED,
+            source=source,
+            after_effective=place[0],
+            after_id=place[1],
+            last_effective=last_effective,
+            last_id=last_id,
+        )
+        for key, effective, role, bucket, currency, minor in found:
+            yield key, from_micros(effective), Role(role), bucket, currency, minor
+        place = (last_effective, last_id)
+
+
+def posted_sums(database: Database, target: str, through: date, delivered: bool) -> dict[tuple[Role, str, str, str], int]:
+    """Sums of what is (not) in the books; both together are the whole sub-ledger, for an entry without a document is not in them."""
+    found = database.rows(_SUMS, target=target, through=through.isoformat(), delivered=int(delivered))
+    return {(Role(role), source, bucket, currency): int(minor) for role, source, bucket, currency, minor in found}
+
+
+def entry_dates(database: Database, target: str) -> tuple[date, date] | None:
+    """First and last date of what is in the books."""
+    first, last = database.rows(_DATES, target=target)[0]
+    return None if first is None else (date.fromisoformat(first), date.fromisoformat(last))
+
+
+def day_sums(database: Database, source: str, since: datetime, until: datetime) -> list[tuple[str, str, Role, int, int]]:
+    """Sums by kind, currency and role in a half-open window."""
+    found = database.rows(_DAY, source=source, since=micros(since), until=micros(until))
+    return [(kind, currency, Role(role), int(number), int(minor)) for kind, currency, role, number, minor in found]

@@ -1,0 +1,251 @@
+"""The only module that reads YAML: every scalar stays the text that was written, every complaint names file, line and column.
+
+YAML's own guesses would make NO false and 0123 eighty-three, so none are made; a caller names each conversion.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TypeAlias
+
+import yaml
+
+from syncjob.errors import Misconfigured
+
+SIZE_MAX_BYTES = 1 << 20
+DEPTH_MAX = 20
+_UNITS_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_DURATION = re.compile(r"([0-9]{1,6})([smhdw])", re.ASCII)
+_WHOLE = re.compile(r"-?[0-9]{1,18}", re.ASCII)
+_FLAGS = {"yes": True, "no": False, "true": True, "false": False}
+_Loader: type = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where something was written: file name, line and column, both counted from 1."""
+
+    file: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A piece of a YAML file: a text, a list of nodes, or keys with their nodes; `keys` says where each key was written."""
+
+    place: Place
+    content: Content
+    quoted: bool = False
+    keys: Mapping[str, Place] | None = None
+
+    def wrong(self, why: str, cure: str = "") -> Misconfigured:
+        """A complaint about this very place."""
+        return complaint(self.place, why, cure)
+
+    def text(self, *, empty: bool = False) -> str:
+        """The text as written; nothing, or YAML's null, is refused unless quotes say that it is meant."""
+        content = self.content
+        if not isinstance(content, str):
+            raise self.wrong(f"a text is wanted here, this is {_shape(content)}")
+        if not self.quoted and content in ("~", "null", "Null", "NULL"):
+            raise self.wrong(f"{content} is no value", "leave the line out, or write the text in quotes")
+        if not content and not empty:
+            raise self.wrong("nothing is written here", "write a value, or leave the line out")
+        return content
+
+    def sequence(self) -> tuple[Node, ...]:
+        """The nodes of a list."""
+        if not isinstance(self.content, tuple):
+            raise self.wrong(f"a list is wanted here, this is {_shape(self.content)}", "write [a, b] or a line with - per item")
+        return self.content
+
+    def one_or_more(self) -> tuple[Node, ...]:
+        """The nodes of a list, or the one node that stands for a list of one; an empty list is refused."""
+        nodes = self.content if isinstance(self.content, tuple) else (self,)
+        if not nodes:
+            raise self.wrong("the list is empty", "write at least one item")
+        return nodes
+
+    def mapping(self, allowed: Iterable[str] | None = None, required: Iterable[str] = ()) -> Mapping[str, Node]:
+        """The keys and their nodes; a key that is not allowed, or a required one that is missing, is refused."""
+        content = self.content
+        if not isinstance(content, dict):
+            raise self.wrong(f"keys with values are wanted here, this is {_shape(content)}", "write key: value")
+        if allowed is not None:
+            words = tuple(allowed)
+            for key in content:
+                if key not in words:
+                    raise complaint(self.key_place(key), f"{key!r} is not known here", _choices(key, words))
+        for key in required:
+            if key not in content:
+                raise self.wrong(f"{key!r} is missing here", f"add a line {key}: ...")
+        return content
+
+    def key_place(self, key: str) -> Place:
+        """Where a key of this mapping was written."""
+        return (self.keys or {}).get(key, self.place)
+
+    def choice(self, allowed: Iterable[str]) -> str:
+        """A text out of a closed list of words."""
+        words = tuple(allowed)
+        text = self.text()
+        if text not in words:
+            raise self.wrong(f"{text!r} is not one of the words allowed here", _choices(text, words))
+        return text
+
+    def flag(self) -> bool:
+        """A yes or no (true and false mean the same)."""
+        return _FLAGS[self.choice(_FLAGS)]
+
+    def whole(self, least: int | None = None, most: int | None = None) -> int:
+        """A whole number in plain digits, within bounds."""
+        text = self.text()
+        if not _WHOLE.fullmatch(text):
+            raise self.wrong(f"{text!r} is not a whole number", "write digits only, such as 25")
+        number = int(text)
+        if (least is not None and number < least) or (most is not None and number > most):
+            bounds = " and ".join(f"{word} {end}" for word, end in (("at least", least), ("at most", most)) if end is not None)
+            raise self.wrong(f"{text} is out of bounds", f"write {bounds}")
+        return number
+
+    def duration(self) -> timedelta:
+        """A length of time such as 90s, 10m, 72h, 35d or 2w."""
+        text = self.text()
+        found = _DURATION.fullmatch(text)
+        if found is None:
+            raise self.wrong(f"{text!r} is not a length of time", "write a number and a unit, such as 90s, 10m, 72h, 35d or 2w")
+        return timedelta(seconds=int(found[1]) * _UNITS_SECONDS[found[2]])
+
+
+Content: TypeAlias = "str | tuple[Node, ...] | dict[str, Node]"
+
+
+def complaint(place: Place, why: str, cure: str = "") -> Misconfigured:
+    """A Misconfigured whose sentence begins with file:line:column and ends with the cure."""
+    return Misconfigured(f"{place}: {why}; {cure}" if cure else f"{place}: {why}")
+
+
+def load(source: Path | str, name: str = "") -> Node:
+    """Read a YAML file (a Path) or text; `name` is what complaints call it.
+
+    Raises Misconfigured for what cannot be read, is larger than 1 MiB or deeper than 20 levels, names a key twice, or uses
+    anchors, aliases, tags or merges.
+    """
+    file = name or str(source if isinstance(source, Path) else "text")
+    text = read_text(source, file) if isinstance(source, Path) else source
+    if len(text.encode("utf-8", "surrogatepass")) > SIZE_MAX_BYTES:
+        raise _too_large(file)
+    try:
+        return _Reader(file, yaml.parse(text, Loader=_Loader)).document()
+    except yaml.MarkedYAMLError as wrong:
+        mark = wrong.problem_mark or wrong.context_mark
+        place = Place(file, mark.line + 1, mark.column + 1) if mark else Place(file, 1, 1)
+        why = " ".join(str(part) for part in (wrong.context, wrong.problem) if part)
+        raise complaint(place, f"this is not YAML: {why}", "mind indentation, quotes and colons") from None
+    except yaml.YAMLError as wrong:
+        why = " ".join(str(wrong).split())
+        raise complaint(Place(file, 1, 1), f"this is not YAML: {why}", "save it as UTF-8 text") from None
+
+
+def read_text(path: Path, file: str) -> str:
+    """The text of a file, line ends as plain newlines; `file` is what complaints call it."""
+    try:
+        with path.open("rb") as stream:
+            raw = stream.read(SIZE_MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise complaint(Place(file, 1, 1), "there is no such file", "look for a typing error in its name") from None
+    except OSError as wrong:
+        raise complaint(Place(file, 1, 1), f"it cannot be read: {wrong.strerror}", "check its permissions") from None
+    if len(raw) > SIZE_MAX_BYTES:
+        raise _too_large(file)
+    try:
+        return raw.decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as wrong:
+        line = raw.count(b"\n", 0, wrong.start) + 1
+        column = wrong.start - (raw.rfind(b"\n", 0, wrong.start) + 1) + 1
+        raise complaint(Place(file, line, column), "this is not UTF-8 text", "save the file as UTF-8") from None
+
+
+def _too_large(file: str) -> Misconfigured:
+    return complaint(Place(file, 1, 1), "the file is larger than 1 MiB", "split it, or look whether it is the right file")
+
+
+class _Reader:
+    """Builds the tree from the parser's events, so that nothing is resolved, repeated or guessed."""
+
+    def __init__(self, file: str, events: Iterator[yaml.Event]) -> None:
+        self._file = file
+        self._events = events
+
+    def document(self) -> Node:
+        next(self._events)  # the stream begins
+        event = next(self._events)
+        if isinstance(event, yaml.StreamEndEvent):
+            raise complaint(Place(self._file, 1, 1), "the file is empty", "fill it, or restore it")
+        root = self._node(next(self._events), 1)
+        next(self._events)  # the document ends
+        after = next(self._events)
+        if not isinstance(after, yaml.StreamEndEvent):
+            raise complaint(self._place(after), "a second document begins here", "keep one document in a file: remove the ---")
+        return root
+
+    def _place(self, event: yaml.Event) -> Place:
+        mark = event.start_mark
+        return Place(self._file, mark.line + 1, mark.column + 1) if mark else Place(self._file, 1, 1)
+
+    def _node(self, event: yaml.Event, depth: int) -> Node:
+        place = self._place(event)
+        if isinstance(event, yaml.AliasEvent):
+            raise complaint(place, f"*{event.anchor} is an alias, which is not read here", "write the value out")
+        anchor, tag = getattr(event, "anchor", None), getattr(event, "tag", None)
+        if anchor is not None:
+            raise complaint(place, f"&{anchor} is an anchor, which is not read here", "write the value out where it is needed")
+        if tag is not None:
+            raise complaint(place, f"{tag} is a tag, which is not read here", "remove it: the rules name each conversion")
+        if depth > DEPTH_MAX:
+            raise complaint(place, f"this is nested deeper than {DEPTH_MAX} levels", "flatten it")
+        if isinstance(event, yaml.ScalarEvent):
+            return Node(place, event.value, quoted=event.style not in (None, ""))
+        if isinstance(event, yaml.SequenceStartEvent):
+            return Node(place, tuple(self._items(depth)))
+        return self._mapping(place, depth)
+
+    def _items(self, depth: int) -> Iterator[Node]:
+        while not isinstance(event := next(self._events), yaml.SequenceEndEvent):
+            yield self._node(event, depth + 1)
+
+    def _mapping(self, place: Place, depth: int) -> Node:
+        content: dict[str, Node] = {}
+        keys: dict[str, Place] = {}
+        while not isinstance(event := next(self._events), yaml.MappingEndEvent):
+            key = self._node(event, depth + 1)
+            if not isinstance(key.content, str):
+                raise key.wrong("a key must be a text", "write one word before the colon")
+            if key.content == "<<" and not key.quoted:
+                raise key.wrong("<< would merge other keys in, which is not read here", "write them out")
+            if key.content in content:
+                raise key.wrong(f"{key.content!r} stands twice, first in line {keys[key.content].line}", "keep one of them")
+            content[key.content] = self._node(next(self._events), depth + 1)
+            keys[key.content] = key.place
+        return Node(place, content, keys=keys)
+
+
+def _shape(content: Content) -> str:
+    if isinstance(content, str):
+        return f"the text {content!r}" if content else "empty"
+    return "a list" if isinstance(content, tuple) else "a group of keys"
+
+
+def _choices(word: str, allowed: tuple[str, ...]) -> str:
+    near = get_close_matches(word, allowed, 1)
+    listed = ", ".join(allowed) if allowed else "nothing"
+    return f"did you mean {near[0]!r}? Allowed: {listed}" if near else f"allowed: {listed}"
