@@ -15,6 +15,7 @@ from syncjob.moment import Window
 from syncjob.money import Money
 from syncjob.redact import Secret
 
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """What one connector was configured with: its name and settings in syncjob.yaml, its secret, and the home folder."""

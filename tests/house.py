@@ -127,7 +127,7 @@ class FakeGateway:
 class FakeMap:
     """Reads the fake gateway's charges."""
 
-    keep: Mapping[str, Kept] = {  # noqa: RUF012 - the contract's attribute, never written
+    keep: Mapping[str, Kept] = {
         "charge": Kept("charge", tuple((name,) for name in ("id", "amount", "currency", "created", "name", "invoice")))
     }
 

@@ -25,7 +25,10 @@ from syncjob.store import Store
 class SourceMap(Protocol):
     """What a run asks of a gateway's map."""
 
-    keep: Mapping[str, Kept]
+    @property
+    def keep(self) -> Mapping[str, Kept]:
+        """What of each record type is kept on disk."""
+
 
     def read(self, stream: Stream, subject: str, records: Sequence[Record]) -> Reading:
         """What the newest records of one subject say."""

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from pathlib import Path
 
 from syncjob.errors import Busy, Problem
-from syncjob.model import Application, Delivery, Entry, Invoice, Json, Record, Refusal, Role, Stream
+from syncjob.model import Delivery, Invoice, Json, Record, Refusal, Role, Stream
 from syncjob.money import Money
 from syncjob.ports import Balance, Call, Identity
 from syncjob.store import asking, copying, delivering, journal, landing, ledger, mirror, planning
@@ -94,7 +94,7 @@ class Store:
         return journal.bindings(self._database)
 
     def bind(self, name: str, identity: Identity, fingerprint: str, now: datetime) -> None:
-        """Bind a connector name to a vendor identity on first use, or renew its fingerprint; another identity is Misconfigured."""
+        """Bind a connector name to a vendor identity on first use, or renew its fingerprint; another one is Misconfigured."""
         journal.bind(self._database, name, identity, fingerprint, now)
 
     def bound_accounts(self, target: str) -> dict[tuple[str, str, str], str]:
@@ -144,7 +144,7 @@ class Store:
         """Per invoice number, (movement key, amount) of the latest application of each movement."""
         return planning.applied(self._database, numbers)
 
-    def save(self, plan: Plan, now: datetime) -> None:
+    def save(self, plan: Plan, now: datetime) -> None:  # noqa: ARG002 - every change is told its instant
         """Store a batch's plan. Entries are inserted once: an existing key with other content is an AssertionError."""
         planning.save(self._database, plan, self._seen)
 

@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.elements import ColumnElement
 
-from syncjob.errors import Busy, StateDamaged
+from syncjob.errors import Busy, StateDamaged, SyncjobError
 from syncjob.store.faults import explained
 from syncjob.store.tables import META
 
@@ -58,11 +58,11 @@ def _holdable(row: Values) -> Values:
 
 
 def one_of(column: ColumnElement[Any], values: Sequence[str]) -> ColumnElement[bool]:
-    """A column has one of a few fixed values; `in_` would be expanded anew at each execution, and these texts are compiled once."""
+    """A column has one of a few fixed values; `in_` would be expanded at each execution, and these texts are compiled once."""
     return or_(*(column == value for value in values))
 
 
-class among(ColumnElement[bool]):  # noqa: N801 - reads as a word of SQL, like `select`
+class among(ColumnElement[bool]):
     """A column's value is in a list of any length, given as one parameter."""
 
     inherit_cache = False
@@ -75,7 +75,7 @@ class among(ColumnElement[bool]):  # noqa: N801 - reads as a word of SQL, like `
 @compiles(among, "sqlite")
 def _among_sqlite(element: among, compiler: Any, **options: Any) -> str:
     column, values = compiler.process(element.column, **options), compiler.process(element.values, **options)
-    return f"{column} IN (SELECT value FROM json_each({values}))"
+    return f"{column} IN (SELECT value FROM json_each({values}))"  # noqa: S608 - a placeholder and a name of ours
 
 
 @compiles(among, "postgresql")
@@ -136,7 +136,7 @@ class Database:
                 self._check_fence()
             yield
             if self._spoiled:
-                raise AssertionError("a part of this transaction failed: it cannot be committed")
+                raise AssertionError("a part of this transaction failed: it cannot be committed")  # noqa: TRY301
         except BaseException:
             self._writing = False
             self._undo()
@@ -162,12 +162,14 @@ class Database:
         rows = self.rows(_FENCE)
         if self.fence is not None and (not rows or int(rows[0][0]) != self.fence):
             now = rows[0][0] if rows else "none"
-            raise Busy(f"another run has taken over the state {self.place} (number {now}, ours was {self.fence}): this one stops")
+            raise Busy(
+                f"another run has taken over the state {self.place} (number {now}, ours was {self.fence}): this one stops"
+            )
 
     def _undo(self) -> None:
         try:
-            self.connection.exec_driver_sql("ROLLBACK")
-        except (*self.complaints, StateDamaged):
+            self.command("ROLLBACK")
+        except (SyncjobError, AssertionError):
             self.close()  # SQLite has rolled back by itself, or the server is gone: either way this connection is finished
 
     def _commit(self) -> None:
@@ -178,7 +180,7 @@ class Database:
             self.close()
             reason = " ".join(str(getattr(wrong, "orig", wrong)).split())
             raise StateDamaged(
-                f"whether the last change to the state {self.place} was kept is not known ({reason}); run again: it will be seen then"
+                f"the state {self.place} may or may not have kept the last change ({reason}); run again: it will be seen then"
             ) from wrong
 
     # ------------------------------------------------------------ statements
@@ -195,7 +197,7 @@ class Database:
         words, names, preset = self._text(statement)
         try:
             result = self.connection.exec_driver_sql(words, self._bound(names, preset, values))
-            found: list[Any] = result.cursor.fetchall()  # the driver's own tuples: nobody asks these rows for names
+            found: list[Any] = list(result.cursor.fetchall())  # the driver's own tuples: nobody asks these rows for names
             result.close()
         except self.complaints as wrong:
             raise explained(self.place, wrong) from wrong
@@ -262,7 +264,7 @@ class Database:
     def _text(self, statement: Executable) -> tuple[str, tuple[str, ...], Mapping[str, Any]]:
         known = self._compiled.get(statement)
         if known is None:
-            compiled: Any = statement.compile(dialect=self.connection.dialect, compile_kwargs={"render_postcompile": True})  # type: ignore[attr-defined]
+            compiled: Any = statement.compile(dialect=self.connection.dialect)  # type: ignore[attr-defined]
             known = (compiled.string, tuple(compiled.positiontup or ()), dict(compiled.params))
             self._compiled[statement] = known
         return known
@@ -280,4 +282,3 @@ class Database:
 _INSERTS: dict[str, Any] = {}
 _UPSERTS: dict[tuple[bool, str, tuple[str, ...]], Any] = {}
 _HIGHEST: dict[str, Any] = {}
-

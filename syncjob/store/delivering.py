@@ -54,11 +54,11 @@ _STATE = (
 )
 _STATE_NAMES = (*(f"new_{name}" for name in rows.STATE_NAMES), "key_", "target_", "digest_", "facts_")
 
-_OPEN = (
-    select(_C.id, _C.key, _C.committed, _C.request).where(_C.target == bindparam("target"), text(OPEN)).order_by(_C.id)
-)
+_OPEN = select(_C.id, _C.key, _C.committed, _C.request).where(_C.target == bindparam("target"), text(OPEN)).order_by(_C.id)
 _OPEN_BY_KEY = select(_C.id, _C.key, _C.request).where(among(_C.key, "keys"), _C.target == bindparam("target"), text(OPEN))
-_MEMBERS = select(_M.call, _M.ordinal, _M.key, _M.revision, _M.generation).where(among(_M.call, "ids")).order_by(_M.call, _M.ordinal)
+_MEMBERS = (
+    select(_M.call, _M.ordinal, _M.key, _M.revision, _M.generation).where(among(_M.call, "ids")).order_by(_M.call, _M.ordinal)
+)
 _CALLS_BEFORE = select(_D.call).where(among(_D.key, "keys"), _D.target == bindparam("target"), _D.call != "").distinct()
 _STILL = (
     select(_C.id)
@@ -151,9 +151,7 @@ def calls_of(database: Database, target: str, key: str) -> list[tuple[datetime, 
 # ---------------------------------------------------------------- writing
 
 
-def commit_calls(
-    database: Database, target: str, calls: Sequence[Call], deliveries: Sequence[Delivery], now: datetime
-) -> None:
+def commit_calls(database: Database, target: str, calls: Sequence[Call], deliveries: Sequence[Delivery], now: datetime) -> None:
     """Store Calls with their bytes and members, and their deliveries as they are while under way."""
     with database.writing():
         standing = {key: bytes(request) for _, key, request in _open(database, target, [call.key for call in calls])}
@@ -174,9 +172,7 @@ def commit_calls(
         _store(database, target, deliveries)
 
 
-def settle(
-    database: Database, target: str, call_keys: Sequence[str], deliveries: Sequence[Delivery], now: datetime
-) -> None:
+def settle(database: Database, target: str, call_keys: Sequence[str], deliveries: Sequence[Delivery], now: datetime) -> None:
     """Store how deliveries stand, and close each Call that none of its members is under way in any more."""
     with database.writing():
         keys = [one.key for one in deliveries]

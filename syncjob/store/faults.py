@@ -38,7 +38,9 @@ def explained(place: str, wrong: Exception) -> SyncjobError | AssertionError:
     word = _word(original)
     detail = " ".join(str(original).split())
     if word == "locked":
-        return Busy(f"the state {place} has been locked by another program for {WAIT_SECONDS} seconds; try again when it is done")
+        return Busy(
+            f"the state {place} has been locked by another program for {WAIT_SECONDS} seconds; try again when it is done"
+        )
     if word == "full":
         return StateDamaged(f"the state {place} cannot grow: the disk is full; free some space, then run again")
     if word == "read only":
@@ -67,4 +69,6 @@ def from_os(place: str, wrong: OSError) -> StateDamaged:
     """The error that a failed file operation beside the state means."""
     if wrong.errno == errno.ENOSPC:
         return StateDamaged(f"the state {place} cannot grow: the disk is full; free some space, then run again")
-    return StateDamaged(f"the state {place} cannot be used: {wrong.strerror}; see to its folder and permissions, then run again")
+    return StateDamaged(
+        f"the state {place} cannot be used: {wrong.strerror}; see to its folder and permissions, then run again"
+    )

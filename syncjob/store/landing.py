@@ -35,7 +35,9 @@ _VERSIONS = (
 _FORGET = delete(PERSONAL).where(
     PERSONAL.c.person == bindparam("whose"),
     PERSONAL.c.record.in_(
-        select(_R.id).join(SUBJECT, SUBJECT.c.id == _R.subject).where(_R.person == bindparam("who"), SUBJECT.c.scope == bindparam("scope"))
+        select(_R.id)
+        .join(SUBJECT, SUBJECT.c.id == _R.subject)
+        .where(_R.person == bindparam("who"), SUBJECT.c.scope == bindparam("scope"))
     ),
 )
 

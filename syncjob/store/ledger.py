@@ -49,7 +49,7 @@ _POSTED_TO = ENTRY.outerjoin(POSTED, and_(POSTED.c.entry == _E.id, POSTED.c.targ
 _SUMS = (
     select(_L.role, _E.source, _L.bucket, _L.currency, func.sum(_L.minor))
     .select_from(_POSTED_TO.join(LINE, _L.entry == _E.id))
-    .where(_E.date <= bindparam("through"), _DELIVERED == bindparam("delivered"))
+    .where(_E.date <= bindparam("through"), bindparam("delivered") == _DELIVERED)
     .group_by(_L.role, _E.source, _L.bucket, _L.currency)
 )
 _DATES = select(func.min(_E.date), func.max(_E.date)).select_from(_POSTED_TO).where(_DELIVERED == 1)
@@ -91,7 +91,7 @@ def movements(database: Database, source: str, since: datetime) -> Iterator[tupl
 
 
 def posted_sums(database: Database, target: str, through: date, delivered: bool) -> dict[tuple[Role, str, str, str], int]:
-    """Sums of what is (not) in the books; both together are the whole sub-ledger, for an entry without a document is not in them."""
+    """Sums of what is (not) in the books; an entry without a document is not, so both together are the whole sub-ledger."""
     found = database.rows(_SUMS, target=target, through=through.isoformat(), delivered=int(delivered))
     return {(Role(role), source, bucket, currency): int(minor) for role, source, bucket, currency, minor in found}
 

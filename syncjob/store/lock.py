@@ -15,7 +15,7 @@ from syncjob.store.faults import from_os
 _FAMILY = 0x53594E43  # "SYNC": the first half of our advisory lock's number; the second stands for the schema
 _MINE = f"{_FAMILY}, hashtext(current_schema())"
 _HOLDER = (
-    "SELECT activity.application_name FROM pg_locks JOIN pg_stat_activity activity ON activity.pid = pg_locks.pid"
+    "SELECT activity.application_name FROM pg_locks JOIN pg_stat_activity activity ON activity.pid = pg_locks.pid"  # noqa: S608 - of constants
     " WHERE pg_locks.locktype = 'advisory' AND pg_locks.granted AND pg_locks.database = "
     "(SELECT oid FROM pg_database WHERE datname = current_database())"
     f" AND pg_locks.classid = {_FAMILY} AND pg_locks.objid::bigint = (hashtext(current_schema())::bigint & 4294967295)"

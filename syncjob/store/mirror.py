@@ -83,6 +83,4 @@ def states(database: Database, target: str) -> list[tuple[Invoice, Money]]:
     with database.reading():
         brought = {(number, currency): int(minor) for number, currency, minor in database.rows(_BROUGHT)}
         invoices = [rows.invoice_of(row) for row in database.rows(_OF_TARGET, target=target)]
-    return [
-        (one, Money(brought.get((normal(one.number), one.total.currency), 0), one.total.currency)) for one in invoices
-    ]
+    return [(one, Money(brought.get((normal(one.number), one.total.currency), 0), one.total.currency)) for one in invoices]

@@ -45,7 +45,9 @@ def address(url: str) -> URL:
     try:
         parsed = make_url(url) if "://" in url else URL.create("sqlite", database=url)
     except (ArgumentError, ValueError) as wrong:
-        raise Misconfigured(f"the state's URL cannot be read: {wrong}; write a path, or postgresql://user@host/database") from wrong
+        raise Misconfigured(
+            f"the state's URL cannot be read: {wrong}; write a path, or postgresql://user@host/database"
+        ) from wrong
     backend = parsed.get_backend_name()
     if backend == "sqlite":
         return parsed.set(drivername="sqlite")
@@ -81,7 +83,9 @@ def connect(url: URL, *, create: bool) -> Database:
         engine = create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool, connect_args=settings, **more)
         database = Database(engine.connect(), place)
     except ImportError as wrong:
-        raise Misconfigured("the state is in PostgreSQL, but its driver is missing: pip install 'syncjob[postgresql]'") from wrong
+        raise Misconfigured(
+            "the state is in PostgreSQL, but its driver is missing: pip install 'syncjob[postgresql]'"
+        ) from wrong
     except DBAPIError as wrong:
         raise explained(place, wrong) from wrong
     try:
@@ -130,7 +134,7 @@ def _make(path: Path) -> None:
 
 
 def unclean(path: Path | None) -> bool:
-    """Whether the last program that had the file open was killed: its log is still there and nobody is at work. Ask before connecting."""
+    """Whether the last program that had the file open was killed: its log is there, nobody works. Ask before connecting."""
     if path is None or is_held(lock_path(path)):
         return False
     log = path.with_name(path.name + "-wal")
@@ -144,7 +148,9 @@ def check(database: Database, path: Path | None, now: datetime | None, *, killed
     found = database.command("PRAGMA quick_check(1)")
     if not found or found[0][0] != "ok":
         what = found[0][0] if found else "no answer"
-        raise StateDamaged(f"the state {path} is damaged ({' '.join(str(what).split())}); restore its last backup, then run again")
+        raise StateDamaged(
+            f"the state {path} is damaged ({' '.join(str(what).split())}); restore its last backup, then run again"
+        )
     if now is not None and path.stat().st_size >= _SMALL:
         with database.writing():
             database.upsert(META, [(_CHECKED, str(micros(now)))])

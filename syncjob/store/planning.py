@@ -30,7 +30,9 @@ from syncjob.store.values import Plan, Story, Subject
 Seen = dict[tuple[str, str], int]  # (scope, name) -> its count of reasons to be planned when its story was read
 
 _S, _R, _E, _L, _A, _P, _D = SUBJECT.c, RECORD.c, ENTRY.c, LINE.c, APPLICATION.c, PART.c, DELIVERY.c
-_SUBJECTS = select(_S.name, _S.id, _S.stream, _S.position, _S.dirty).where(_S.scope == bindparam("scope"), among(_S.name, "names"))
+_SUBJECTS = select(_S.name, _S.id, _S.stream, _S.position, _S.dirty).where(
+    _S.scope == bindparam("scope"), among(_S.name, "names")
+)
 _RECORDS = (
     select(_R.subject, *rows.RECORD_COLUMNS)
     .select_from(RECORD.outerjoin(PERSONAL, PERSONAL.c.record == _R.id))
@@ -282,7 +284,9 @@ def _save_applications(database: Database, plan: Plan, numbers: dict[tuple[str, 
     for subject, one in plan.applications:
         if (one.movement, one.version) in kept:
             if kept[one.movement, one.version] != one:
-                raise AssertionError(f"version {one.version} of what {one.movement} is for was stored with other content before")
+                raise AssertionError(
+                    f"version {one.version} of what {one.movement} is for was stored with other content before"
+                )
             continue
         kept[one.movement, one.version] = one
         new.append(rows.application_row(number, numbers[subject.scope, subject.name], one))

@@ -49,8 +49,8 @@ def pending(database: Database) -> int:
     newest = _newest()
     if version > newest:
         raise StateDamaged(
-            f"the state {database.place} was written by syncjob {writer} (schema {version}), this is {__version__} (schema {newest});"
-            " upgrade syncjob"
+            f"the state {database.place} was written by syncjob {writer} (schema {version}), this is {__version__}"
+            f" (schema {newest}); upgrade syncjob"
         )
     left = sum(len(migration.steps) for migration in MIGRATIONS if migration.version > version)
     return left + sum(len(migration.steps) - done for migration in MIGRATIONS if migration.version == version)
@@ -80,7 +80,7 @@ def _newest() -> int:
 
 
 def _state(database: Database) -> tuple[int, int, str]:
-    known: dict[str, str] = {name: value for name, value in database.rows(_ALL)}
+    known: dict[str, str] = dict(database.rows(_ALL))
     try:
         return int(known[_SCHEMA]), int(known[_STEPS]), known[_WRITTEN_BY]
     except (KeyError, ValueError) as wrong:
@@ -109,12 +109,18 @@ def definitions(database: Database, *, strict: bool | None = None) -> list[str]:
     """The statements that make all tables. SQLite before 3.37 knows no STRICT: there, each whole number is checked."""
     dialect = database.connection.dialect
     if strict is None:
-        strict = tuple(map(int, database.command("SELECT sqlite_version()")[0][0].split("."))) >= (3, 37) if database.sqlite else False
+        strict = (
+            tuple(map(int, database.command("SELECT sqlite_version()")[0][0].split("."))) >= (3, 37)
+            if database.sqlite
+            else False
+        )
     made: list[str] = []
     for table in METADATA.sorted_tables:
         words = str(CreateTable(table).compile(dialect=dialect)).strip()
         if isinstance(dialect, sqlite.dialect):
-            words = _strict(words) if strict else _checked(words, [c.name for c in table.columns if isinstance(c.type, Integer)])
+            words = (
+                _strict(words) if strict else _checked(words, [c.name for c in table.columns if isinstance(c.type, Integer)])
+            )
         made.append(words)
         made += [str(CreateIndex(index).compile(dialect=dialect)) for index in sorted(table.indexes, key=lambda i: str(i.name))]
     return made

@@ -21,7 +21,12 @@ _STREAM = select(STREAM.c.id).where(
 )
 _STREAMS = select(STREAM.c.id, STREAM.c.source, STREAM.c.account, STREAM.c.mode)
 _IDS = select(_S.name, _S.id).where(_S.scope == bindparam("scope"), among(_S.name, "names"))
-_NEXT = select(_S.scope, _S.name, _S.position).where(text(DIRTY)).order_by(_S.position, _S.name, _S.scope).limit(bindparam("at_most"))
+_NEXT = (
+    select(_S.scope, _S.name, _S.position)
+    .where(text(DIRTY))
+    .order_by(_S.position, _S.name, _S.scope)
+    .limit(bindparam("at_most"))
+)
 _ORDER = select(_S.id).order_by(_S.position, _S.name, _S.scope)
 _ORDER_OF = select(_S.id).where(_S.scope == bindparam("scope")).order_by(_S.position, _S.name)
 _BY_ID = select(_S.id, _S.scope, _S.name, _S.position).where(among(_S.id, "ids"))
@@ -34,7 +39,9 @@ def _touch(*, sqlite: bool) -> object:
     earlier = _EARLIER if sqlite else _EARLIER_POSTGRESQL
     return (
         update(SUBJECT)
-        .values(stream=func.coalesce(_S.stream, bindparam("first_stream")), position=earlier, dirty=_S.dirty + bindparam("reasons"))
+        .values(
+            stream=func.coalesce(_S.stream, bindparam("first_stream")), position=earlier, dirty=_S.dirty + bindparam("reasons")
+        )
         .where(_S.id == bindparam("number"))
     )
 
@@ -72,7 +79,7 @@ def ids(database: Database, names: Iterable[tuple[str, str]]) -> dict[tuple[str,
 def touch(
     database: Database, positions: Mapping[tuple[str, str], int], *, stream: int | None = None, dirty: bool
 ) -> dict[tuple[str, str], int]:
-    """Make sure that these subjects are there, at the latest at these positions, and perhaps to be planned; gives their numbers."""
+    """Make sure that these subjects are there, at the latest at these positions, perhaps to be planned; gives their numbers."""
     known = ids(database, positions)
     reason = 1 if dirty else 0
     changes: list[Values] = []
@@ -81,9 +88,9 @@ def touch(
         database.many(_TOUCH[database.sqlite], _TOUCH_NAMES, changes)  # type: ignore[arg-type]
     missing = [name for name in positions if name not in known]
     if missing:
-        number = database.next_id(SUBJECT)
+        first = database.next_id(SUBJECT)
         rows: list[Values] = []
-        for number, (scope, name) in enumerate(missing, start=number):
+        for number, (scope, name) in enumerate(missing, start=first):
             rows.append((number, scope, name, stream, positions[scope, name], reason))
             known[scope, name] = number
         database.insert(SUBJECT, rows)
@@ -104,7 +111,11 @@ def mark_dirty(database: Database, subjects: Sequence[Subject]) -> None:
 def by_id(database: Database, numbers: Iterable[Value]) -> dict[int, Subject]:
     """Subjects by their numbers."""
     wanted = list(dict.fromkeys(numbers))
-    return {id: Subject(scope, name, position) for id, scope, name, position in database.rows(_BY_ID, ids=wanted)} if wanted else {}
+    return (
+        {id: Subject(scope, name, position) for id, scope, name, position in database.rows(_BY_ID, ids=wanted)}
+        if wanted
+        else {}
+    )
 
 
 def every(database: Database, scope: str | None) -> Iterator[Subject]:

@@ -1,6 +1,6 @@
 """The tables of the state: what each row is, what it may hold, and how it is found again.
 
-Column types come from one list, since SQLite's STRICT tables know only INTEGER, TEXT and BLOB, and an amount, a time or a position
+Column types come from one list: SQLite's STRICT tables know only INTEGER, TEXT and BLOB, and an amount, a time or a position
 needs 64 bits in PostgreSQL. Texts compare by their bytes in both, so both databases give the same order.
 """
 
