@@ -437,17 +437,21 @@ class Delivery:
 
 def canonical(value: Json) -> str:
     """JSON in one fixed spelling (sorted keys, no spaces), for digests and for stored bytes."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return _ENCODE(value)
 
 
 def digest(*parts: str) -> str:
     """26 characters (base32 of 130 bits of SHA-256) that stand for these texts, in this order."""
     text = "\x1f".join(parts).encode()
     number = int.from_bytes(hashlib.sha256(text).digest()[:17]) >> 6
-    return "".join(_BASE32[number >> shift & 31] for shift in range(125, -1, -5))
+    return "".join([_PAIRS[number >> shift & 1023] for shift in _SHIFTS])
 
 
 _BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
+_PAIRS = tuple(first + second for first in _BASE32 for second in _BASE32)
+_SHIFTS = range(120, -1, -10)
+# One encoder for all: json.dumps makes a new one at each call, and a run spells some hundred thousand values.
+_ENCODE = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
 
 
 def movement_key(stream: Stream, ledger_id: str) -> str:

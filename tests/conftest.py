@@ -10,6 +10,8 @@ from pathlib import Path
 import postgres
 import pytest
 
+from syncjob.store import Store
+
 _NUMBERS = count(1)
 
 
@@ -46,3 +48,11 @@ def fresh_url(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], st
 def store_url(fresh_url: Callable[[], str]) -> str:
     """The URL of one new, empty state."""
     return fresh_url()
+
+
+@pytest.fixture
+def store(store_url: str) -> Iterator[Store]:
+    """One new, empty state, open."""
+    opened = Store.open(store_url)
+    yield opened
+    opened.close()

@@ -321,7 +321,8 @@ class FakeTarget:
 class DoomedStore:
     """A store under which the process dies at the n-th write, just before or just after its commit."""
 
-    WRITES = ("land", "save", "commit_calls", "settle", "bind", "land_mirror", "start_run", "end_run", "note_balances", "set_fact")
+    WRITES = ("land", "save", "commit_calls", "settle", "bind", "land_mirror", "start_run", "end_run", "set_fact")
+    WRITES += ("note_balances",)
 
     def __init__(self, store: Store, at: int, *, committed: bool) -> None:
         self._store = store
@@ -361,7 +362,8 @@ class House:
         """A job over a freshly opened state; `wrap` may put something between."""
         store = Store.open(self.url, now=self.clock)
         ledgers = tuple(
-            Ledger(target.name, FakeFields(), target.books, frozenset(target.promises.kinds)) for target in (self.books, self.crm)
+            Ledger(target.name, FakeFields(), target.books, frozenset(target.promises.kinds))
+            for target in (self.books, self.crm)
         )
         chart = Chart({(role.value, "", ""): f"Assets:{role.value}" for role in Role})
         sinks = tuple(Sink(target, ledger) for target, ledger in zip((self.books, self.crm), ledgers, strict=True))  # type: ignore[arg-type]

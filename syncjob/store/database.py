@@ -13,8 +13,6 @@ from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, Executable, Table, bindparam, func, insert, or_, select
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.elements import ColumnElement
@@ -249,7 +247,7 @@ class Database:
         """Insert whole rows, or replace those with the same primary key, all but the columns to `keep`."""
         name = (self.sqlite, table.name, keep)
         if name not in _UPSERTS:
-            made = sqlite_insert(table) if self.sqlite else postgresql_insert(table)
+            made = _insert_of(self.sqlite)(table)
             fresh = {c.name: made.excluded[c.name] for c in table.columns if not c.primary_key and c.name not in keep}
             _UPSERTS[name] = made.on_conflict_do_update(index_elements=list(table.primary_key.columns), set_=fresh)
         self.many(_UPSERTS[name], [column.name for column in table.columns], rows)
@@ -277,6 +275,15 @@ class Database:
             held = [_marked(one) for one in value]
             return json.dumps(held) if self.sqlite else held
         return _marked(value)
+
+
+def _insert_of(sqlite: bool) -> Any:
+    """The dialect's own INSERT, which knows ON CONFLICT; a quiet tick does not pay for loading the other dialect."""
+    if sqlite:
+        from sqlalchemy.dialects.sqlite import insert as own
+    else:
+        from sqlalchemy.dialects.postgresql import insert as own  # type: ignore[assignment]
+    return own
 
 
 _INSERTS: dict[str, Any] = {}

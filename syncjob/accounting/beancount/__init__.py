@@ -240,7 +240,7 @@ class Books:
 
     def mirror(self, since: str | None) -> Iterator[MirrorPage]:
         """The invoices of invoices.csv when the file changed; a bad line is Misconfigured with its place and cure."""
-        read = invoices.read(self._house.folder / invoices.NAME, self.name)
+        read = invoices.read(self._house.folder / invoices.NAME, self.name, since)
         if read is None or read[0] == since:
             return
         cursor, rows = read

@@ -19,8 +19,11 @@ COLUMNS = ("number", "customer", "email", "currency", "total", "issued", "due")
 OPTIONAL = ("open",)
 
 
-def read(path: Path, target: str) -> tuple[str, list[Invoice]] | None:
-    """The digest of the file and its invoices, or None where there is no file; a bad line is Misconfigured with its place."""
+def read(path: Path, target: str, known: str | None = None) -> tuple[str, list[Invoice]] | None:
+    """The digest of the file and its invoices, or None where there is no file; a bad line is Misconfigured with its place.
+
+    A file whose digest is `known` is not read again: its invoices are then left out.
+    """
     try:
         data = path.read_bytes()
         as_of = moment.from_micros(path.stat().st_mtime_ns // 1000)
@@ -28,7 +31,8 @@ def read(path: Path, target: str) -> tuple[str, list[Invoice]] | None:
         return None
     except OSError as wrong:
         raise Misconfigured(f"{path} cannot be read: {wrong.strerror}; let syncjob's user read it") from wrong
-    return hashlib.sha256(data).hexdigest(), list(_invoices(data, target, as_of))
+    digest = hashlib.sha256(data).hexdigest()
+    return digest, [] if digest == known else list(_invoices(data, target, as_of))
 
 
 def _invoices(data: bytes, target: str, as_of: datetime) -> Iterator[Invoice]:
