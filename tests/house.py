@@ -72,6 +72,7 @@ class FakeGateway:
 
     now: Callable[[], datetime]
     name: str = "shop"
+    account: str = "acct_example"
     page: int = 3
     charges: dict[str, dict[str, Any]] = field(default_factory=dict)
     asked: int = 0
@@ -88,7 +89,7 @@ class FakeGateway:
 
     def identity(self) -> Identity:
         """One account."""
-        return Identity("acct_example", "test")
+        return Identity(self.account, "test")
 
     def pages(self, feed: Feed, window: Window, resume: str | None) -> Iterator[Page]:
         """Newest first, as Stripe does, with the cursor on the last page only."""
@@ -354,6 +355,8 @@ class House:
         self.home = home
         self.clock = START + timedelta(hours=1)
         self.gateway = FakeGateway(lambda: self.clock)
+        self.others: list[FakeGateway] = []
+        self.accounts = "Assets:{role}"
         self.books = FakeTarget("books", TargetClass(grades[0]), lambda: self.clock, books=True, lag=lag)
         self.crm = FakeTarget("crm", TargetClass(grades[1]), lambda: self.clock, books=False, lag=lag)
 
@@ -365,13 +368,13 @@ class House:
             Ledger(target.name, FakeFields(), target.books, frozenset(target.promises.kinds))
             for target in (self.books, self.crm)
         )
-        chart = Chart({(role.value, "", ""): f"Assets:{role.value}" for role in Role})
+        chart = Chart({(role.value, "", ""): self.accounts.format(role=role.value) for role in Role})
         sinks = tuple(Sink(target, ledger) for target, ledger in zip((self.books, self.crm), ledgers, strict=True))  # type: ignore[arg-type]
         try:
             yield Job(
                 home=self.home,
                 store=wrap(store),
-                sources=(Source(self.gateway, FakeMap(), "key-1"),),
+                sources=tuple(Source(one, FakeMap(), "key-1") for one in (self.gateway, *self.others)),
                 sinks=sinks,
                 rules=Rules(UTC, "EUR", START, chart, ledgers),
                 nightly_at=time(2, 0),

@@ -7,8 +7,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from house import House
+from house import FakeGateway, House
 
+from syncjob.errors import Misconfigured
 from syncjob.model import Invoice
 from syncjob.money import Money
 
@@ -244,3 +245,55 @@ def test_what_the_gateway_held_before_the_cut_over_opens_the_books_once(house: H
     house.run(nightly=True)
     assert sum("opening" in key for key, _ in house.books.truth()) == 1
     assert not any("old_1" in key for key, _ in house.books.truth())
+
+
+def test_a_target_that_says_later_ends_the_run_with_5_and_gets_everything_afterwards(house: House) -> None:
+    five_charges(house)
+    house.books.script = ["later"]
+    assert house.run().exit == 5
+    assert house.run(later=timedelta(hours=1)).exit == 0
+    assert len(house.books.objects) == 5
+
+
+def test_an_account_with_a_history_cannot_be_renamed_in_accounts_csv(house: House) -> None:
+    five_charges(house)
+    house.run()
+    house.accounts = "Assets:other:{role}"
+    with pytest.raises(Misconfigured, match="clearing of shop in EUR is Assets:other:clearing"):
+        house.run()
+    assert house.gateway.asked == 2  # refused before any request
+
+
+def test_a_name_with_a_history_cannot_vanish_from_the_configuration(house: House) -> None:
+    five_charges(house)
+    house.run()
+    house.gateway.name = "shop-renamed"
+    with pytest.raises(Misconfigured, match="'shop' is gone"):
+        house.run()
+
+
+def test_two_accounts_in_one_home_have_their_own_cursor_and_clearing(house: House) -> None:
+    five_charges(house)
+    other = FakeGateway(lambda: house.clock, name="second", account="acct_second")
+    house.others.append(other)
+    other.charge("ch_1", 77_00)  # the same id, at another account
+    report = house.run(nightly=True)
+    assert report.exit == 0, report.problems
+    assert {(leg.source, leg.ours.minor, leg.ties) for leg in report.legs if leg.name == "gateway"} == {
+        ("shop", 15000, True),
+        ("second", 7700, True),
+    }
+    with house.job() as job:
+        assert {key for key, _ in house.books.truth() if "ch_1" in key} == {
+            "books:second:ch_1:receipt",
+            "books:shop:ch_1:receipt",
+        }
+        assert job.store.progress("second", "movements").cursor is not None
+
+
+def test_a_key_that_opens_another_account_is_refused(house: House) -> None:
+    five_charges(house)
+    house.run()
+    house.gateway.account = "acct_of_somebody_else"
+    with pytest.raises(Misconfigured):
+        house.run(nightly=True)

@@ -26,7 +26,7 @@ from syncjob.jobs.job import Deadline, Job, OutOfTime, Sink, Source, Tally
 from syncjob.jobs.nightly import books_leg, close_books, gateway_leg, open_books, read_balances, today
 from syncjob.jobs.planning import plan_dirty
 from syncjob.jobs.poll import poll
-from syncjob.model import Delivery, Json, Status, Stream
+from syncjob.model import Delivery, Json, Role, Status, Stream
 from syncjob.moment import business_date, start_of
 from syncjob.ports import AccountingTarget, CrmTarget
 from syncjob.reconcile import Leg
@@ -87,6 +87,7 @@ def run(
     sinks = _chosen(job.sinks, target, "target")
     tally = Tally()
     kind = "nightly" if at_night else "tick"
+    _same_names(job)
     with job.store.run_lock():
         number = job.store.start_run(kind, started)
         legs: list[Leg] = []
@@ -108,6 +109,7 @@ def run(
             if not dry:
                 for sink in ready_sinks:
                     _guarded(sink.name, tally, partial(deliver, job, sink, deadline, tally))
+                    _bind_accounts(job, sink, tally)
                 if at_night:
                     legs = _reconcile(job, sources, ready_sinks, tally)
         except OutOfTime as late:
@@ -117,7 +119,7 @@ def run(
             job.store.end_run(number, job.now(), EXIT_BUG, {})
             raise
         planned = _would_send(job, sinks) if dry else ()
-        _standing(job, tally)
+        _standing(job, tally, dry=dry)
         code = exit_code(tally.codes)
         ended = job.now()
         counts: dict[str, Json] = dict(tally.counts)
@@ -133,6 +135,33 @@ def _chosen(all_of: tuple[Named, ...], name: str, word: str) -> tuple[Named, ...
         names = ", ".join(one.name for one in all_of) or "none"
         raise Misconfigured(f"{word} {name!r} is not in syncjob.yaml; it names {names}")
     return found
+
+
+def _same_names(job: Job) -> None:
+    """Names and account codes with a history stay what they were. Raises Misconfigured, before any request."""
+    names = {one.name for one in (*job.sources, *job.sinks)}
+    for name, (identity, _) in sorted(job.store.bindings().items()):
+        if name not in names:
+            raise Misconfigured(
+                f"syncjob.yaml: {name!r} is gone, but the state knows it as account {identity.account}; put its block back"
+            )
+    for sink in job.sinks:
+        for (role, source, currency), code in sorted(job.store.bound_accounts(sink.name).items()):
+            now = job.rules.chart.code(Role(role), source, currency)
+            if now != code:
+                raise Misconfigured(
+                    f"{job.rules.chart.where}: {role} of {source} in {currency} is {now}, but {sink.name} holds its entries in "
+                    f"{code}; put that back (an account with a history is moved by a journal entry in the books)"
+                )
+
+
+def _bind_accounts(job: Job, sink: Sink, tally: Tally) -> None:
+    if sink.ledger.books and tally.counts.get(f"{sink.name}: delivered"):
+        used = job.store.posted_sums(sink.name, date.max, True)
+        codes = {
+            (role.value, source, currency): job.rules.chart.code(role, source, currency) for role, source, _, currency in used
+        }
+        job.store.bind_accounts(sink.name, codes)
 
 
 def _guarded(who: str, tally: Tally, work: Callable[[], None]) -> None:
@@ -221,7 +250,7 @@ def _would_send(job: Job, sinks: tuple[Sink, ...]) -> tuple[Delivery, ...]:
     return tuple(found)
 
 
-def _standing(job: Job, tally: Tally) -> None:
+def _standing(job: Job, tally: Tally, *, dry: bool) -> None:
     """What the whole state still waits for decides the exit code, not only what this run touched."""
     if job.store.refusals():
         tally.codes.add(EXIT_HELD)
@@ -230,3 +259,6 @@ def _standing(job: Job, tally: Tally) -> None:
             tally.codes.add(EXIT_HELD)
         elif number and status in (Status.PLANNED, Status.SENDING):
             tally.add("pending", number)
+    # What waits for something held is held with it; anything else that is left goes on by itself in the next run.
+    if tally.counts.get("pending") and EXIT_HELD not in tally.codes and not dry:
+        tally.codes.add(EXIT_TRANSIENT)

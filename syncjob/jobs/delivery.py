@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 from syncjob.deliver import Step, after, again, checked, hold_unknown, put, ready, sending, settle_found, step
-from syncjob.errors import ConnectorDown, NotSent, OutcomeUnknown, TryLater
+from syncjob.errors import EXIT_TRANSIENT, ConnectorDown, NotSent, OutcomeUnknown, TryLater
 from syncjob.jobs.job import Deadline, Job, Sink, Tally
 from syncjob.model import Delivery, Status
 from syncjob.ports import Call, Delivered, Outcome, Refused, TargetClass, Unknown, Unsent
@@ -138,6 +138,10 @@ def _settle(
         if not any(isinstance(outcome, Unknown) for outcome in outcomes):
             closed.append(call.key)
         delivered += sum(isinstance(outcome, Delivered) for outcome in outcomes)
+        for outcome in outcomes:
+            if isinstance(outcome, Unsent):
+                tally.codes.add(EXIT_TRANSIENT)
+                tally.add(f"{sink.name}: not sent")
         tally.add(f"{sink.name}: refused", sum(isinstance(outcome, Refused) for outcome in outcomes))
     job.store.settle(sink.name, closed, settled, now)
     tally.add(f"{sink.name}: delivered", delivered)
