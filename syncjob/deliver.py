@@ -29,7 +29,6 @@ from syncjob.ports import (
     Unsent,
 )
 
-ATTEMPTS_MAX = 12  # then a person looks; with the waits below that is most of a day
 _FIRST_WAIT = timedelta(minutes=1)
 _LONGEST_WAIT = timedelta(hours=6)
 
@@ -140,10 +139,7 @@ def after(delivery: Delivery, outcome: Outcome, now: datetime) -> Delivery:
 
 
 def _unsent(delivery: Delivery, reason: str, not_before: datetime | None, now: datetime) -> Delivery:
-    if delivery.attempts >= ATTEMPTS_MAX:
-        why = f"could not be sent {delivery.attempts} times: {reason}"
-        problem = Problem(delivery.key, delivery.target, why, "mend that, then run: syncjob held retry")
-        return _noted(replace(delivery, status=Status.HELD, problem=problem, call="", due=None), now, problem.why)
+    # What certainly never arrived waits as long as its target is away: that is no fault of the document's, so nobody holds it.
     due = not_before or now + wait(delivery.attempts)
     return _noted(replace(delivery, status=Status.PLANNED, call="", due=due), now, f"not sent: {reason}")
 

@@ -442,7 +442,7 @@ def canonical(value: Json) -> str:
 
 def digest(*parts: str) -> str:
     """26 characters (base32 of 130 bits of SHA-256) that stand for these texts, in this order."""
-    text = "\x1f".join(parts).encode()
+    text = "\x1f".join(parts).encode("utf-8", "surrogatepass")
     number = int.from_bytes(hashlib.sha256(text).digest()[:17]) >> 6
     return "".join([_PAIRS[number >> shift & 1023] for shift in _SHIFTS])
 

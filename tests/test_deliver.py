@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from stories import NOON, document, planned, promises
 
 from syncjob.deliver import (
-    ATTEMPTS_MAX,
     Step,
     after,
     again,
@@ -176,13 +175,9 @@ def test_what_was_not_sent_waits_as_long_as_the_target_asked() -> None:
     assert after(sent(), Unsent("k", "no route"), NOON).due == NOON + timedelta(minutes=1)
 
 
-def test_after_twelve_attempts_a_person_looks() -> None:
-    tried = replace(sent(), attempts=ATTEMPTS_MAX - 1)
-    assert after(tried, Unsent("k", "no route"), NOON).status is Status.PLANNED
-    told = after(replace(tried, attempts=ATTEMPTS_MAX), Unsent("k", "no route"), NOON)
-    assert told.status is Status.HELD
-    assert told.problem is not None
-    assert "12 times" in told.problem.why
+def test_what_never_left_is_tried_again_however_long_its_target_is_away():
+    told = after(replace(sent(), attempts=400), Unsent("k", "no route"), NOON)
+    assert (told.status, told.due, told.generation) == (Status.PLANNED, NOON + timedelta(hours=6), 1)
 
 
 def test_waits_double_from_a_minute_to_six_hours() -> None:

@@ -139,7 +139,7 @@ def _chosen(all_of: tuple[Named, ...], name: str, word: str) -> tuple[Named, ...
 
 def _same_names(job: Job) -> None:
     """Names and account codes with a history stay what they were. Raises Misconfigured, before any request."""
-    names = {one.name for one in (*job.sources, *job.sinks)}
+    names = {source.name for source in job.sources} | {sink.name for sink in job.sinks}
     for name, (identity, _) in sorted(job.store.bindings().items()):
         if name not in names:
             raise Misconfigured(

@@ -188,7 +188,7 @@ class Database:
             result = self.connection.exec_driver_sql(words)
             return list(result.all()) if result.returns_rows else []
         except self.complaints as wrong:
-            raise explained(self.place, wrong) from wrong
+            raise self._failed(wrong) from wrong
 
     def rows(self, statement: Executable, **values: Any) -> list[Any]:
         """Run a query; a list among the values is one parameter for `among`."""
@@ -198,20 +198,22 @@ class Database:
             found: list[Any] = list(result.cursor.fetchall())  # the driver's own tuples: nobody asks these rows for names
             result.close()
         except self.complaints as wrong:
-            raise explained(self.place, wrong) from wrong
+            raise self._failed(wrong) from wrong
         if _MARK in "".join([value for row in found for value in row if type(value) is str]):
             return [tuple(map(_unmarked, row)) for row in found]
         return found
 
     def pages(self, statement: Executable, size: int) -> Iterator[list[Values]]:
-        """The rows of a query as they are stored, some at a time; for copying inside `reading`."""
+        """The rows of a query, some at a time; for copying inside `reading`."""
         words, names, preset = self._text(statement)
-        streaming = self.connection.execution_options(stream_results=True)
+        self.connection.execution_options(stream_results=True)  # changes this connection, so it is taken back below
         try:
-            for page in streaming.exec_driver_sql(words, self._bound(names, preset, {})).partitions(size):
-                yield [tuple(row) for row in page]
+            for page in self.connection.exec_driver_sql(words, self._bound(names, preset, {})).partitions(size):
+                yield [tuple(map(_unmarked, row)) for row in page]
         except self.complaints as wrong:
-            raise explained(self.place, wrong) from wrong
+            raise self._failed(wrong) from wrong
+        finally:
+            self.connection.execution_options(stream_results=False)
 
     def run(self, statement: Executable, **values: Any) -> int:
         """Run one change; gives how many rows it touched."""
@@ -219,7 +221,7 @@ class Database:
         try:
             return self.connection.exec_driver_sql(words, self._bound(names, preset, values)).rowcount
         except self.complaints as wrong:
-            raise explained(self.place, wrong) from wrong
+            raise self._failed(wrong) from wrong
 
     def many(self, statement: Executable, names: Sequence[str], rows: Sequence[Values]) -> int:
         """Run one change for each row of values, in the order of `names`; gives how many rows were touched."""
@@ -237,7 +239,7 @@ class Database:
         try:
             return self.connection.exec_driver_sql(words, list(map(_holdable, rows))).rowcount
         except self.complaints as wrong:
-            raise explained(self.place, wrong) from wrong
+            raise self._failed(wrong) from wrong
 
     def insert(self, table: Table, rows: Sequence[Values]) -> None:
         """Insert whole rows, values in the order of the table's columns."""
@@ -258,6 +260,12 @@ class Database:
             raise AssertionError("a number was asked for outside a write transaction")
         highest = _HIGHEST.setdefault(table.name, select(func.max(table.c.id)))
         return int(self.rows(highest)[0][0] or 0) + 1
+
+    def _failed(self, wrong: Exception) -> Exception:
+        """The error to raise. A connection that broke is given up: a new one would not hold the run lock of the old."""
+        if isinstance(wrong, DBAPIError) and wrong.connection_invalidated:
+            self.close()
+        return explained(self.place, wrong)
 
     def _text(self, statement: Executable) -> tuple[str, tuple[str, ...], Mapping[str, Any]]:
         known = self._compiled.get(statement)

@@ -144,7 +144,8 @@ def audit(database: Database, now: datetime, who: str, what: str, detail: Mappin
 
 def chain(before: str, number: int, at: datetime, who: str, what: str, detail: Mapping[str, Json]) -> str:
     """The digest of an audit line and of the chain before it."""
-    return digest(before, canonical([number, micros(at), who, what, dict(detail)]))
+    said = canonical([number, micros(at), who, what, dict(detail)])
+    return digest(before, said.encode(errors="backslashreplace").decode())  # half a surrogate pair has no bytes of its own
 
 
 def audit_log(database: Database) -> Iterator[AuditLine]:

@@ -104,8 +104,12 @@ def dirty(database: Database, limit: int) -> list[Subject]:
 
 def mark_dirty(database: Database, subjects: Sequence[Subject]) -> None:
     """Ask for subjects to be planned (again)."""
-    if subjects:
-        touch(database, {(one.scope, one.name): one.position for one in subjects}, dirty=True)
+    positions: dict[tuple[str, str], int] = {}
+    for one in subjects:
+        name = (one.scope, one.name)
+        positions[name] = min(positions.get(name, one.position), one.position)
+    if positions:
+        touch(database, positions, dirty=True)
 
 
 def by_id(database: Database, numbers: Iterable[Value]) -> dict[int, Subject]:
