@@ -60,8 +60,8 @@ def is_nightly(job: Job) -> bool:
         midnight = start_of(candidate, job.rules.zone)
         due = midnight + timedelta(hours=job.nightly_at.hour, minutes=job.nightly_at.minute)
         if due <= now:
-            last = job.store.runs(1, "nightly")
-            return not last or last[0].started < due
+            # A nightly run that was killed did not close the books: the next run is the nightly one again.
+            return not any(one.ended is not None and one.started >= due for one in job.store.runs(20, "nightly"))
     return False
 
 
