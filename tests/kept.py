@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -25,10 +27,11 @@ from syncjob.model import (
 )
 from syncjob.money import Money
 from syncjob.ports import Call, Member
-from syncjob.store import Store, Subject
+from syncjob.store import Landed, Plan, Store, Subject
 
 SHOP = Stream("shop", "acct_1", "test")
 NOON = datetime(2026, 11, 3, 12, tzinfo=UTC)
+LATER = NOON + timedelta(days=1)
 DAY = date(2026, 11, 3)
 
 
@@ -142,3 +145,42 @@ def arrived(one: Delivery) -> Delivery:
 def names(store: Store) -> list[str]:
     """What is to be planned, in order."""
     return [one.name for one in store.dirty(100)]
+
+
+class _Undo(Exception):
+    pass
+
+
+@contextmanager
+def undone(store: Store) -> Iterator[None]:
+    """A transaction that is read inside and never kept."""
+    with suppress(_Undo), store.together():
+        yield
+        raise _Undo
+
+
+def land(store: Store, *records: Record) -> Landed:
+    """Land records without any progress."""
+    return store.land(SHOP, "charges", records, None, NOON)
+
+
+def planned(store: Store, *ids: str, **more: Any) -> None:
+    """Save entries, documents and deliveries of some payments, as a plan would."""
+    store.save(
+        Plan(
+            subjects=tuple(subject(id) for id in ids),
+            entries=tuple(entry(id) for id in ids),
+            posted=tuple(("books", f"shop:{id}", f"books:shop:{id}:receipt") for id in ids),
+            deliveries=tuple(delivery(id) for id in ids),
+            **more,
+        ),
+        NOON,
+    )
+
+
+def deliver(store: Store, *ids: str) -> None:
+    """Deliver planned receipts in one call."""
+    on_the_way = call(*(delivery(id) for id in ids))
+    going = [sent(delivery(id), on_the_way) for id in ids]
+    store.commit_calls("books", [on_the_way], going, NOON)
+    store.settle("books", [on_the_way.key], [arrived(one) for one in going], LATER)

@@ -2,64 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
-from typing import Any
+from datetime import date, timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from kept import DAY, NOON, SHOP, application, arrived, call, delivery, entry, eur, invoice, names, record, sent, subject
-from sqlalchemy import select
+from kept import (
+    NOON,
+    SHOP,
+    application,
+    arrived,
+    call,
+    delivery,
+    entry,
+    eur,
+    invoice,
+    land,
+    names,
+    planned,
+    record,
+    sent,
+    subject,
+)
 
-from syncjob.errors import Busy, Misconfigured, Problem
-from syncjob.model import Action, DocumentKind, Entry, Line, Part, Record, Refusal, Remote, Role, Status, Stream
-from syncjob.money import Money
-from syncjob.ports import Balance, Identity
+from syncjob.errors import Misconfigured, Problem
+from syncjob.model import Action, DocumentKind, Part, Refusal, Role, Status, Stream
+from syncjob.ports import Identity
 from syncjob.store import Landed, Plan, Progress, Store, Subject
-from syncjob.store.tables import METADATA
 
 LATER = NOON + timedelta(days=1)
-
-
-class _Undo(Exception):
-    pass
-
-
-@contextmanager
-def undone(store: Store) -> Iterator[None]:
-    """A transaction that is read inside and never kept."""
-    with suppress(_Undo), store.together():
-        yield
-        raise _Undo
-
-
-def land(store: Store, *records: Record) -> Landed:
-    return store.land(SHOP, "charges", records, None, NOON)
-
-
-def planned(store: Store, *ids: str, **more: Any) -> None:
-    """Save entries, documents and deliveries of some payments, as a plan would."""
-    store.save(
-        Plan(
-            subjects=tuple(subject(id) for id in ids),
-            entries=tuple(entry(id) for id in ids),
-            posted=tuple(("books", f"shop:{id}", f"books:shop:{id}:receipt") for id in ids),
-            deliveries=tuple(delivery(id) for id in ids),
-            **more,
-        ),
-        NOON,
-    )
-
-
-def deliver(store: Store, *ids: str) -> None:
-    on_the_way = call(*(delivery(id) for id in ids))
-    going = [sent(delivery(id), on_the_way) for id in ids]
-    store.commit_calls("books", [on_the_way], going, NOON)
-    store.settle("books", [on_the_way.key], [arrived(one) for one in going], LATER)
 
 
 # ---------------------------------------------------------------- landing
@@ -218,6 +188,13 @@ def test_a_reason_that_came_after_the_story_was_read_keeps_its_subject_dirty(sto
 def test_a_plan_may_ask_for_more_subjects(store: Store) -> None:
     store.save(Plan((subject("ch_1"),), dirty=(Subject("books", "invoice:R-1", 1 << 60), subject("ch_1"))), NOON)
     assert names(store) == ["payment:ch_1", "invoice:R-1"]
+
+
+def test_a_subject_asked_for_twice_stands_at_its_earliest_place(store: Store) -> None:
+    early, late = subject("ch_1"), replace(subject("ch_1"), position=subject("ch_1").position + 9)
+    for asked in ([early, late], [late, early], [late]):  # the first is what makes the subject
+        store.mark_dirty(asked)
+        assert store.dirty(9) == [early]
 
 
 def test_the_latest_application_of_a_movement_counts(store: Store) -> None:
@@ -393,317 +370,18 @@ def test_settling_may_change_a_body_but_not_invent_a_delivery(store: Store) -> N
         store.settle("books", [], [delivery("ch_9")], NOON)
 
 
-# ---------------------------------------------------------------- the sub-ledger
-
-
-def test_balances_are_sums_of_lines_up_to_an_instant(store: Store) -> None:
-    later = entry("b", 500, effective=LATER)
-    store.save(Plan((), entries=(entry("a"), later, entry("c", 7, source="stall"))), NOON)
-    assert store.balances("shop", NOON) == {(Role.CLEARING, "payments", "EUR"): 1000, (Role.UNAPPLIED, "", "EUR"): -1000}
-    assert store.balances("shop", None)[Role.CLEARING, "payments", "EUR"] == 1500
-    assert [(key, minor) for key, _, _, _, _, minor in store.movements("shop", NOON)] == [("shop:a", 1000), ("shop:b", 500)]
-    assert list(store.movements("shop", LATER)) == [("shop:b", LATER, Role.CLEARING, "payments", "EUR", 500)]
-    assert store.day_sums("shop", NOON, LATER) == [
-        ("payment", "EUR", Role.CLEARING, 1, 1000),
-        ("payment", "EUR", Role.UNAPPLIED, 1, -1000),
-    ]
-
-
-def test_movements_go_on_over_pages_also_among_equal_instants(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    from syncjob.store import ledger
-
-    monkeypatch.setattr(ledger, "_PAGE", ledger._PAGE.limit(3))
-    ids = [f"ch_{number}" for number in range(10)]
-    store.save(Plan((), entries=tuple(entry(id) for id in ids)), NOON)
-    assert [key for key, *_ in store.movements("shop", NOON)] == [f"shop:{id}" for id in ids]
-
-
-def test_what_is_and_what_is_not_in_the_books_is_the_whole_sub_ledger(store: Store) -> None:
-    planned(store, "ch_1", "ch_2")
-    store.save(Plan((), entries=(entry("without_document"),)), NOON)
-    assert store.entry_dates("books") is None
-    deliver(store, "ch_1")
-    clearing = (Role.CLEARING, "shop", "payments", "EUR")
-    assert store.posted_sums("books", DAY, True)[clearing] == 1000
-    assert store.posted_sums("books", DAY, False)[clearing] == 2000
-    assert store.posted_sums("books", DAY - timedelta(days=1), False) == {}
-    assert store.entry_dates("books") == (DAY, DAY)
-
-
-def test_an_entry_is_in_the_books_from_the_revision_on_that_brought_it(store: Store) -> None:
-    planned(store, "ch_1")
-    deliver(store, "ch_1")
-    update = replace(arrived(delivery("ch_1")), status=Status.PLANNED, action=Action.UPDATE, revision=2)
-    undo = entry(
-        "ch_1", key="shop:ch_1:undo", lines=(Line(Role.CLEARING, eur(-1000), "payments"), Line(Role.UNAPPLIED, eur(1000)))
-    )
-    store.save(Plan((), entries=(undo,), posted=(("books", undo.key, update.key),), deliveries=(update,)), NOON)
-    clearing = (Role.CLEARING, "shop", "payments", "EUR")
-    assert store.posted_sums("books", DAY, True)[clearing] == 1000
-    store.settle("books", [], [arrived(update)], NOON)
-    assert store.posted_sums("books", DAY, True)[clearing] == 0
-
-
-# ---------------------------------------------------------------- what people ask, and what the house remembers
-
-
-@pytest.mark.parametrize("id", ["ch_1", "payment:ch_1", "shop:ch_1", "ch_of_ch_1", "books:shop:ch_1:receipt", "R-1", "#r-1"])
-def test_every_id_leads_to_its_payment(store: Store, id: str) -> None:
-    land(store, record("ch_1"), record("ch_10"), record("xch_1"))
-    planned(store, "ch_1", applications=((subject("ch_1"), application("ch_1", Part("R-1", eur(1)), wanted="R-1")),))
-    planned(store, "ch_10")
-    assert [one.name for one in store.search(id)] == ["payment:ch_1"]
-
-
-def test_an_invoice_number_leads_to_the_invoice_and_a_strange_id_nowhere(store: Store) -> None:
-    store.land_mirror("books", [invoice("R-1")], "1", NOON)
-    assert [one.name for one in store.search("r-1")] == ["invoice:R-1"]
-    assert store.search("%") == store.search("") == store.search("_") == []
-
-
-def test_a_name_stays_bound_to_its_account(store: Store) -> None:
-    store.bind("shop", Identity("acct_1", "test", "Example Shop"), "aaaa", NOON)
-    store.bind("shop", Identity("acct_1", "test", "Example Shop Ltd"), "bbbb", LATER)
-    assert store.bindings() == {"shop": (Identity("acct_1", "test", "Example Shop Ltd"), "bbbb")}
-    with pytest.raises(Misconfigured, match="acct_2"):
-        store.bind("shop", Identity("acct_2", "test"), "cccc", LATER)
-
-
-def test_account_codes_are_those_of_their_first_use(store: Store) -> None:
-    store.bind_accounts("books", {("clearing", "shop", "EUR"): "1200"})
-    store.bind_accounts("books", {("clearing", "shop", "EUR"): "9999", ("fees", "", ""): "4970"})
-    assert store.bound_accounts("books") == {("clearing", "shop", "EUR"): "1200", ("fees", "", ""): "4970"}
-
-
-def test_runs_facts_and_statements_are_remembered(store: Store) -> None:
-    first = store.start_run("tick", NOON)
-    store.end_run(first, LATER, 3, {"landed": 5})
-    second = store.start_run("nightly", LATER)
-    newest, oldest = store.runs()
-    assert (newest.id, newest.exit, newest.counts) == (second, None, {})
-    assert (oldest.kind, oldest.ended, oldest.exit, oldest.counts) == ("tick", LATER, 3, {"landed": 5})
-    assert [run.id for run in store.runs(1, "tick")] == [first]
-    store.set_fact("opening", {"minor": 2**70})
-    store.set_fact("opening", {"minor": 2**71})
-    assert (store.get_fact("opening"), store.get_fact("nothing")) == ({"minor": 2**71}, None)
-    store.note_balances("shop", [Balance("payments", eur(1), NOON)])
-    store.note_balances("shop", [Balance("payments", eur(2), LATER)])
-    assert store.noted_balances("shop") == [Balance("payments", eur(2), LATER)]
-
-
-def test_each_audit_line_is_chained_to_the_one_before(store: Store) -> None:
-    from syncjob.store.journal import chain
-
-    store.audit(NOON, "finance", "held retry", {"key": "a"})
-    store.audit(LATER, "finance", "held retry", {})
-    before = ""
-    for line in store.audit_log():
-        assert line.chain == chain(before, line.number, line.at, line.who, line.what, line.detail)
-        before = line.chain
-    assert line.number == 2
-
-
-def test_a_decision_and_its_audit_line_are_one_transaction(store: Store) -> None:
-    planned(store, "ch_1")
-    with undone(store):
-        store.settle("books", [], [delivery("ch_1", status=Status.HELD)], NOON)
-        store.audit(NOON, "finance", "hold", {})
-    assert (store.held(), list(store.audit_log())) == ([], [])
-    with pytest.raises(AssertionError, match="cannot be committed"):
-        _swallow_a_failure(store)
-    assert store.get_fact("a") is None
-
-
-def _swallow_a_failure(store: Store) -> None:
-    with store.together():
-        store.set_fact("a", 1)
-        with pytest.raises(AssertionError, match="never planned"):
-            store.settle("books", [], [delivery("ch_9")], NOON)
-
-
-# ---------------------------------------------------------------- copies
-
-
-def test_a_copy_holds_everything_and_touches_nothing(store: Store, tmp_path: Path) -> None:
-    land(store, record("ch_1", body={"text": "Bäckerei \0 \ud800 \u2400"}))
-    planned(store, "ch_1")
-    carrier = call(delivery("ch_1"), request=b"\x00\xff")
-    store.commit_calls("books", [carrier], [sent(delivery("ch_1"), carrier)], NOON)
-    store.copy_to(tmp_path / "copy" / "state")
-    copy = Store.open(str(tmp_path / "copy" / "state"), create=False)
-    assert copy.stories([subject("ch_1")]) == store.stories([subject("ch_1")])
-    assert copy.open_calls("books") == store.open_calls("books")
-    for table in METADATA.sorted_tables:
-        order = select(table).order_by(*table.primary_key.columns)
-        assert copy._database.rows(order) == store._database.rows(order), table.name
-    copy.set_fact("dry run", True)
-    copy.close()
-    assert store.get_fact("dry run") is None
-    with pytest.raises(Misconfigured, match="exists"):
-        store.copy_to(tmp_path / "copy" / "state")
-
-
-# ---------------------------------------------------------------- the lock
-
-
-def test_two_runs_never_work_at_once(store: Store, store_url: str) -> None:
-    other = Store.open(store_url)
-    with store.run_lock():
-        with pytest.raises(Busy, match="process"), other.run_lock():
-            pass
-        with pytest.raises(Busy, match="already"), store.run_lock():
-            pass
-        other.set_fact("a person's decision", True)  # needs no run lock
-    with other.run_lock():
-        pass
-    other.close()
-
-
-# ---------------------------------------------------------------- everything comes back as it was
-
-WORDS = st.text(st.characters(codec=None, exclude_categories=()), max_size=12) | st.sampled_from(["", "\0", "\u2400", "\ud800"])
-WHOLE = st.integers(-(2**63) + 1, 2**63 - 1)
-INSTANTS = st.datetimes(datetime(1970, 1, 1), datetime(9999, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - hypothesis adds the zone
-DATES = st.dates()
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | WORDS,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=3),
-    max_leaves=6,
-)
-BODIES = st.dictionaries(WORDS, JSON, max_size=4)
-PROBLEMS = st.none() | st.builds(Problem, WORDS, WORDS, WORDS, WORDS)
-AMOUNTS = st.builds(Money, WHOLE, st.sampled_from(["EUR", "JPY", "BHD"]))
-QUICK = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
-
-
-@QUICK
-@given(type=WORDS, id=WORDS, body=BODIES, personal=BODIES, person=WORDS, occurred=INSTANTS, subject_=WORDS, problem=PROBLEMS)
-def test_any_record_comes_back_equal(store: Store, subject_: str, **told: Any) -> None:
-    held = {"body": {}, "personal": {}, "person": ""} if told["problem"] else {}
-    one = Record(**{**told, **held}, as_of=NOON, subject=subject_, digest=f"{told}")
-    with undone(store):
-        store.land(SHOP, "charges", [one], None, NOON)
-        (story,) = store.stories([Subject("shop", subject_, 0)])
-        assert story.records == (one,)
-
-
-@QUICK
-@given(
-    key=WORDS,
-    texts=st.lists(WORDS, min_size=5, max_size=5),
-    effective=INSTANTS,
-    day=DATES,
-    amounts=st.lists(AMOUNTS, max_size=3),
-    home=st.none() | AMOUNTS,
-)
-def test_any_entry_comes_back_equal(
-    store: Store, key: str, texts: list[str], effective: datetime, day: date, amounts: Any, home: Any
-) -> None:
-    lines = [Line(Role.FEES, side, texts[0], texts[1], home, texts[2]) for one in amounts for side in (one, -one)]
-    one = Entry(
-        key=key,
-        source=texts[3],
-        subject=texts[4],
-        origin=texts[0],
-        kind=texts[1],
-        effective=effective,
-        date=day,
-        lines=tuple(lines),
-    )
-    with undone(store):
-        store.save(Plan((), entries=(one,)), NOON)
-        store.save(Plan((), entries=(one,)), NOON)
-        (story,) = store.stories([Subject(texts[3], texts[4], 0)])
-        assert story.entries == (one,)
-
-
-@QUICK
-@given(
-    texts=st.lists(WORDS, min_size=7, max_size=7),
-    numbers=st.lists(st.integers(0, 2**62), min_size=4, max_size=4),
-    instants=st.lists(st.none() | INSTANTS, min_size=2, max_size=2),
-    words=st.tuples(st.sampled_from(DocumentKind), st.sampled_from(Action), st.sampled_from(Status)),
-    body=BODIES,
-    needs=st.dictionaries(WORDS, WORDS, max_size=3),
-    day=st.none() | DATES,
-    problem=PROBLEMS,
-    remote=st.none() | st.builds(Remote, WORDS, WORDS),
-    history=st.lists(WORDS, max_size=20).map(tuple),
-)
-def test_any_delivery_comes_back_equal(
-    store: Store, texts: Any, numbers: Any, instants: Any, words: Any, day: Any, **told: Any
-) -> None:
-    one = delivery(
-        "x",
-        key=texts[0],
-        target=texts[1],
-        kind=words[0],
-        action=words[1],
-        status=words[2],
-        digest=texts[2],
-        facts=texts[3],
-        call=texts[4],
-        delivered_digest=texts[5],
-        subject=texts[6],
-        revision=numbers[0],
-        generation=numbers[1],
-        attempts=numbers[2],
-        delivered_revision=numbers[3],
-        due=instants[0],
-        delivered_as_of=instants[1],
-        date=day,
-        **told,
-    )
-    with undone(store):
-        store.save(Plan((Subject("shop", texts[6], 0),), deliveries=(one,)), NOON)
-        assert store.lookup(texts[1], [texts[0]]) == {texts[0]: one}
-        store.settle(texts[1], [], [replace(one, body={}, digest="other")], NOON)
-        assert store.lookup(texts[1], [texts[0]]) == {texts[0]: replace(one, body={}, digest="other")}
-
-
-@QUICK
-@given(
-    texts=st.lists(WORDS, min_size=6, max_size=6), parts=st.lists(st.builds(Part, WORDS, AMOUNTS), max_size=3), problem=PROBLEMS
-)
-def test_any_application_comes_back_equal(store: Store, texts: list[str], parts: list[Part], problem: Problem | None) -> None:
-    movement, rule, evidence, runner_up, wanted, name = texts
-    one = replace(application("x", *parts), movement=movement, rule=rule, evidence=evidence, runner_up=runner_up, wanted=wanted)
-    one = replace(one, problem=problem)
-    with undone(store):
-        store.save(Plan((), applications=((Subject("shop", name, 0), one),)), NOON)
-        (story,) = store.stories([Subject("shop", name, 0)])
-        assert story.applications == (one,)
-
-
-@pytest.mark.parametrize("odd", ["\0", "\ud800", "\u24000000", "\U0001f967 B\u00e4ckerei", "'; --", "%_\\"], ids=ascii)
-def test_a_strange_text_comes_back_from_every_other_table(store: Store, odd: str) -> None:
-    problem = Problem(odd, odd, odd, odd)
-    store.save(Plan((subject(odd),), refusals=((subject(odd), Refusal(odd, odd, problem, bucket=odd)),)), NOON)
-    assert store.refusals() == [(subject(odd), Refusal(odd, odd, problem, bucket=odd))]
-    assert [one.name for one in store.search(f"payment:{odd}")] == [f"payment:{odd}"]
-    billed = invoice(odd, customer=odd, email=odd, due=DAY)
-    store.land_mirror("books", [billed], odd, NOON)
-    assert (store.invoice_states("books"), store.mirror_cursor("books")) == ([(billed, eur(0))], odd)
-    store.land(Stream(odd, odd, "live"), odd, [record(odd)], Progress(cursor=NOON, resume=odd), NOON)
-    assert store.progress(odd, odd) == Progress(cursor=NOON, resume=odd)
-    store.bind(odd, Identity(odd, odd, odd), odd, NOON)
-    assert store.bindings() == {odd: (Identity(odd, odd, odd), odd)}
-    store.bind_accounts(odd, {(odd, odd, odd): odd})
-    assert store.bound_accounts(odd) == {(odd, odd, odd): odd}
-    store.end_run(store.start_run(odd, NOON), NOON, 0, {odd: odd})
-    assert [(run.kind, run.counts) for run in store.runs(1, odd)] == [(odd, {odd: odd})]
-    store.set_fact(odd, [odd])
-    assert store.get_fact(odd) == [odd]
-    store.note_balances(odd, [Balance(odd, eur(1), NOON)])
-    assert store.noted_balances(odd) == [Balance(odd, eur(1), NOON)]
-    store.audit(NOON, odd, odd, {odd: odd})
-    assert [(line.who, line.what, line.detail) for line in store.audit_log()] == [(odd, odd, {odd: odd})]
-
-
 def test_only_the_last_lines_of_a_history_are_kept(store: Store) -> None:
     planned(store, "ch_1")
     told = replace(delivery("ch_1"), history=tuple(map(str, range(30))))
     store.settle("books", [], [told], NOON)
     assert store.lookup("books", [told.key])[told.key].history == told.history[-20:]
+
+
+# ---------------------------------------------------------------- names
+
+
+def test_a_name_never_goes_from_test_to_live(store: Store) -> None:
+    store.bind("shop", Identity("acct_1", "test"), "aaaa", NOON)
+    with pytest.raises(Misconfigured, match="live"):
+        store.bind("shop", Identity("acct_1", "live"), "bbbb", LATER)
+    assert store.bindings() == {"shop": (Identity("acct_1", "test"), "aaaa")}

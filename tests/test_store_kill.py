@@ -11,6 +11,7 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from sqlalchemy import Table, select
 from syncjob.errors import Busy, Misconfigured, StateDamaged
 from syncjob.model import Status
 from syncjob.ports import Balance, Identity
-from syncjob.store import Plan, Progress, Store, schema
+from syncjob.store import Plan, Progress, Store, opening, schema
 from syncjob.store.database import Database
 from syncjob.store.tables import METADATA
 
@@ -341,6 +342,12 @@ def _bit_flips(path: Path) -> None:
     path.write_bytes(content)
 
 
+def _one_page(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-4096:-4032] = b"\xff" * 64
+    path.write_bytes(content)
+
+
 def _truncated(path: Path) -> None:
     path.write_bytes(path.read_bytes()[: 4096 * 5 + 17])
 
@@ -349,7 +356,7 @@ def _emptied(path: Path) -> None:
     path.write_bytes(b"")
 
 
-@pytest.mark.parametrize("harm", [_rubbish, _bit_flips, _truncated, _emptied])
+@pytest.mark.parametrize("harm", [_rubbish, _bit_flips, _one_page, _truncated, _emptied])
 def test_a_damaged_file_is_said_and_never_begun_anew(tmp_path: Path, harm: Callable[[Path], None]) -> None:
     path = tmp_path / "state"
     store = Store.open(str(path))
@@ -359,6 +366,18 @@ def test_a_damaged_file_is_said_and_never_begun_anew(tmp_path: Path, harm: Calla
     harm(path)
     with pytest.raises(StateDamaged, match="restore its last backup"):
         Store.open(str(path))
+
+
+def test_a_large_file_is_read_for_damage_once_a_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opening, "_SMALL", 0)
+    path = tmp_path / "state"
+    store = Store.open(str(path), now=NOON)
+    store.land(SHOP, "charges", [record(f"ch_{number}") for number in range(200)], None, NOON)
+    store.close()
+    _one_page(path)
+    Store.open(str(path), now=NOON + timedelta(hours=1)).close()
+    with pytest.raises(StateDamaged, match="restore its last backup"):
+        Store.open(str(path), now=NOON + timedelta(days=1))
 
 
 def test_the_database_of_another_program_is_left_alone(tmp_path: Path) -> None:
