@@ -127,3 +127,19 @@ def test_a_gateway_in_trouble_changes_nothing_of_what_arrives(tmp_path: Path, qu
         if troubled.returncode == 5:  # said, and healed by the next run
             assert syncjob("run", "--nightly", "--home", rough).returncode == 0
     assert held_in(rough) == held_in(calm)
+
+
+def test_a_payment_by_day_rewrites_the_balances_that_were_asserted_last_night(tmp_path: Path) -> None:
+    from beancount import loader
+
+    with served("stripe", "--port", 0, "--scenario", "bulk", "--charges", 40) as url:
+        home = home_at(tmp_path / "home", url)
+        assert syncjob("run", "--nightly", "--home", home).returncode == 0
+        before = (home / "books" / "balances.beancount").read_text()
+        ask(url, "act", {"action": "charge", "amount": 4321, "currency": "eur"})
+        ask(url, "advance", {"seconds": 600})
+        by_day = syncjob("run", "--home", home)
+        assert by_day.returncode == 0, by_day.stderr
+    assert (home / "books" / "balances.beancount").read_text() != before
+    _, errors, _ = loader.load_file(str(home / "books" / "main.beancount"))
+    assert errors == []

@@ -110,6 +110,9 @@ def run(
                 for sink in ready_sinks:
                     _guarded(sink.name, tally, partial(deliver, job, sink, deadline, tally))
                     _bind_accounts(job, sink, tally)
+                    if sink.ledger.books and not at_night and tally.counts.get(f"{sink.name}: delivered"):
+                        # What arrives by day moves the balances asserted last night: they are rewritten with it.
+                        _guarded(sink.name, tally, partial(close_books, job, sink, today(job)))
                 if at_night:
                     legs = _reconcile(job, sources, ready_sinks, tally)
         except OutOfTime as late:

@@ -25,6 +25,7 @@ _SQLITE = (
     "PRAGMA synchronous = FULL",  # in WAL mode, NORMAL may forget a committed transaction when power fails
     "PRAGMA fullfsync = ON",
     "PRAGMA foreign_keys = ON",
+    "PRAGMA secure_delete = ON",  # what is forgotten about a person is overwritten, not only unlinked
     "PRAGMA cell_size_check = ON",
     "PRAGMA trusted_schema = OFF",
     "PRAGMA cache_size = -16000",
