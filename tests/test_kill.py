@@ -88,6 +88,8 @@ def test_card_numbers_planted_anywhere_are_in_no_byte_of_the_home(tmp_path: Path
         listed = syncjob("held", "list", "--home", home)
     said = done.stdout + done.stderr + listed.stdout + listed.stderr
     assert "card number" in listed.stdout
+    assert "the opening balance" in done.stderr  # the money of the held record must not pass for one
+    assert not [path for path in (home / "books").glob("2*.beancount") if "opening" in path.read_text().lower()]
     spellings = {
         CARD.encode(),
         b"4242 4242 4242 4242",

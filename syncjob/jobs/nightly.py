@@ -18,6 +18,7 @@ from syncjob.posting import open_balance
 from syncjob.reconcile import Leg, Movement, books_legs, gateway_legs, opening_balances
 from syncjob.store import Plan, Subject
 
+_NEVER_MONEY = ("customer", "event")
 _BALANCE_ROLES = (Role.CLEARING, Role.RESERVE)
 
 
@@ -43,7 +44,8 @@ def open_books(job: Job, source: Source, tally: Tally) -> None:
     if job.store.get_fact(name) is not None or not stated:
         return
     as_of = stated[0].as_of
-    refused = [refusal for _, refusal in job.store.refusals(source.name) if refusal.bucket or refusal.type == "subject"]
+    # A record held without a price may be a movement whose content was not kept: its money is no opening balance.
+    refused = [refusal for _, refusal in job.store.refusals(source.name) if refusal.type not in _NEVER_MONEY]
     in_time = [one for one in refused if one.effective is None or job.rules.start <= one.effective <= as_of]
     balances = opening_balances(stated, bucket_sums(job, source.name, as_of), in_time)
     if not balances:
