@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,15 +85,18 @@ def once(config: Config, wish: Wish) -> tuple[Report, Page | None]:
     # them every few hundred allocations only costs time.
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
-    page: Page | None = None
+    pages: list[Page] = []
     with opened(config, create=True) as store, _progress() as tell, _stopping() as stop:
         job = assembled(config, store, tell)
-        report = _run(jobs.run, stoppable(job, stop), wish, dry=False)
-        if report.legs and wish.whole:
-            page = keep(config, store, report)
+
+        def night(report: Report) -> None:
+            if report.legs and wish.whole:
+                pages.append(keep(config, store, report))
+
+        report = _run(partial(jobs.run, keep=night), stoppable(job, stop), wish, dry=False)
         waiting = len(store.refusals()) + len(store.held()) if report.exit == EXIT_HELD else 0
     _complain(report, waiting, stopped=stop.asked)
-    return report, page
+    return report, pages[0] if pages else None
 
 
 def _run(work: Callable[..., Report], job: Job, wish: Wish, *, dry: bool) -> Report:

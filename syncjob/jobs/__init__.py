@@ -26,7 +26,7 @@ from syncjob.jobs.job import Deadline, Job, OutOfTime, Sink, Source, Tally
 from syncjob.jobs.nightly import books_leg, close_books, gateway_leg, open_books, read_balances, today
 from syncjob.jobs.planning import plan_dirty
 from syncjob.jobs.poll import poll
-from syncjob.model import Delivery, Json, Role, Status, Stream
+from syncjob.model import Delivery, Role, Status, Stream
 from syncjob.moment import business_date, start_of
 from syncjob.ports import AccountingTarget, CrmTarget
 from syncjob.reconcile import Leg
@@ -52,8 +52,12 @@ class Report:
     planned: tuple[Delivery, ...] = ()  # a dry run: what would be sent
 
 
+_NIGHTS_AT_ONCE = 3
+_NIGHT_AGAIN = timedelta(hours=1)
+
+
 def is_nightly(job: Job) -> bool:
-    """Whether this is the first run since `nightly_at` in the books' zone."""
+    """Whether this is the first run since `nightly_at` in the books' zone, or has to make up for a night that went wrong."""
     now = job.now()
     day = business_date(now, job.rules.zone)
     for candidate in (day, day - timedelta(days=1)):
@@ -61,7 +65,11 @@ def is_nightly(job: Job) -> bool:
         due = midnight + timedelta(hours=job.nightly_at.hour, minutes=job.nightly_at.minute)
         if due <= now:
             # A nightly run that was killed did not close the books: the next run is the nightly one again.
-            return not any(one.ended is not None and one.started >= due for one in job.store.runs(20, "nightly"))
+            tonight = [one for one in job.store.runs(20, "nightly") if one.ended is not None and one.started >= due]
+            if any(one.exit in (0, EXIT_HELD) for one in tonight):
+                return False
+            # Somebody was away: soon again, and where that lasts for long, no more than hourly, since a night reads deep.
+            return len(tonight) < _NIGHTS_AT_ONCE or now - tonight[0].started >= _NIGHT_AGAIN
     return False
 
 
@@ -73,12 +81,13 @@ def run(
     target: str = "",
     seconds_max: float | None = None,
     dry: bool = False,
+    keep: Callable[[Report], None] = lambda _: None,
 ) -> Report:
     """Do one run and tell what it came to.
 
     `nightly` None: the first run after nightly_at is the nightly one. `source` and `target` restrict it to one of each.
-    `dry` plans in the store it is given (a throw-away copy) and sends nothing. Raises Misconfigured, Busy or StateDamaged
-    before any work.
+    `dry` plans in the store it is given (a throw-away copy) and sends nothing. `keep` stores what is made of the report, in
+    the transaction that ends the run. Raises Misconfigured, Busy or StateDamaged before any work.
     """
     started = job.now()
     at_night = is_nightly(job) if nightly is None else nightly
@@ -123,11 +132,12 @@ def run(
             raise
         planned = _would_send(job, sinks) if dry else ()
         _standing(job, tally, dry=dry)
-        code = exit_code(tally.codes)
-        ended = job.now()
-        counts: dict[str, Json] = dict(tally.counts)
-        job.store.end_run(number, ended, code, counts)
-    return Report(kind, code, started, ended, dict(tally.counts), tuple(tally.problems), tuple(legs), today(job), planned)
+        code, problems = exit_code(tally.codes), tuple(tally.problems)
+        report = Report(kind, code, started, job.now(), dict(tally.counts), problems, tuple(legs), today(job), planned)
+        with job.store.together():  # a night whose page was not kept has not ended
+            keep(report)
+            job.store.end_run(number, report.ended, code, dict(report.counts))
+    return report
 
 
 def _chosen(all_of: tuple[Named, ...], name: str, word: str) -> tuple[Named, ...]:
