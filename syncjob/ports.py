@@ -41,6 +41,9 @@ class Feed:
     settling: timedelta = timedelta(seconds=60)  # records younger than this may still be missing
     retention: timedelta | None = None  # older records are gone
     cap: timedelta | None = None  # the widest window the vendor answers
+    # The feed whose gaps this list makes up for: it is read only for a first run, or a cursor, that is older than that feed's
+    # retention; `lookback` then says how much older than the gap an object of it may be and still have changed inside it.
+    fills: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,7 @@ class Gateway(Protocol):
         """Read one window of a feed; an empty window is one empty page with its cursor."""
 
     def fetch(self, kind: str, id: str) -> Raw:
-        """Read one object again by its id."""
+        """Read one object again by its id; one that was deleted there is a tombstone: its id and `deleted: true`."""
 
 
 @runtime_checkable
