@@ -39,11 +39,13 @@ class Feed:
     overlap: timedelta = timedelta(minutes=10)  # re-read by each run
     lookback: timedelta = timedelta(hours=72)  # re-read by each nightly run
     settling: timedelta = timedelta(seconds=60)  # records younger than this may still be missing
+    sweep: timedelta = timedelta(days=35)  # re-read once a week, by a nightly run
     retention: timedelta | None = None  # older records are gone
     cap: timedelta | None = None  # the widest window the vendor answers
     # The feed whose gaps this list makes up for: it is read only for a first run, or a cursor, that is older than that feed's
     # retention; `lookback` then says how much older than the gap an object of it may be and still have changed inside it.
     fills: str = ""
+    type: str = ""  # the record type of its rows, where what vanished from the list shall be told by comparing ids
 
 
 @dataclass(frozen=True, slots=True)

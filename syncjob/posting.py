@@ -191,10 +191,10 @@ def _fact_lines(fact: Fact, transactions: Sequence[Transaction]) -> tuple[Line, 
     return (Line(debit, amount), Line(credit, -amount)) if amount.minor else ()
 
 
-def open_balance(source: str, bucket: str, amount: Money, start: datetime, zone: tzinfo) -> Entry:
-    """The entry that brings in what the gateway already held at the cut-over instant."""
+def open_balance(source: str, bucket: str, amount: Money, start: datetime, zone: tzinfo, part: str = "") -> Entry:
+    """The entry that brings in what the gateway already held at the cut-over instant; `part` tells a correction of it."""
     return Entry(
-        key=f"{source}:opening:{bucket}:{amount.currency}",
+        key=f"{source}:opening:{bucket}:{amount.currency}{part}",
         source=source,
         subject=f"opening:{bucket}:{amount.currency}",
         origin=f"opening:{bucket}:{amount.currency}",

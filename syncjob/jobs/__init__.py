@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from functools import partial
 from typing import TypeVar, cast
@@ -23,7 +23,8 @@ from syncjob.errors import (
 )
 from syncjob.jobs.delivery import deliver, recover
 from syncjob.jobs.job import Deadline, Job, OutOfTime, Sink, Source, Tally
-from syncjob.jobs.nightly import books_leg, close_books, gateway_leg, open_books, read_balances, today
+from syncjob.jobs.nightly import books_leg, close_books, gateway_leg, read_balances, settling_of, today
+from syncjob.jobs.opening import is_open, open_books, with_starts
 from syncjob.jobs.planning import plan_dirty
 from syncjob.jobs.poll import poll
 from syncjob.model import Delivery, Role, Status, Stream
@@ -97,6 +98,7 @@ def run(
     tally = Tally()
     kind = "nightly" if at_night else "tick"
     _same_names(job)
+    job = replace(job, rules=with_starts(job.rules, job.store, [one.name for one in job.sources]))
     with job.store.run_lock():
         number = job.store.start_run(kind, started)
         legs: list[Leg] = []
@@ -113,8 +115,10 @@ def run(
                 if sink.ledger.books:
                     _guarded(sink.name, tally, partial(_mirror, job, sink, tally))
             plan_dirty(job, deadline, tally)
+            if at_night and not dry:
+                _settle_balances(job, [one for one in sources if one.name in streams], streams, deadline, tally)
             for one in sources:
-                open_books(job, one, tally)
+                open_books(job, one, tally, look_again=at_night)
             if not dry:
                 for sink in ready_sinks:
                     _guarded(sink.name, tally, partial(deliver, job, sink, deadline, tally))
@@ -216,11 +220,28 @@ def _bind_sink(job: Job, sink: Sink, at_night: bool, tally: Tally) -> bool:
 
 def _take_in(job: Job, source: Source, stream: Stream, at_night: bool, deadline: Deadline, tally: Tally) -> None:
     def work() -> None:
-        if at_night or job.store.get_fact(f"opening:{source.name}") is None:
+        if at_night or not is_open(job.store, source.name):
             read_balances(job, source)
         poll(job, source, stream, nightly=at_night, deadline=deadline, tally=tally)
 
     _guarded(source.name, tally, work)
+
+
+def _settle_balances(
+    job: Job, sources: list[Source], streams: Mapping[str, Stream], deadline: Deadline, tally: Tally
+) -> None:
+    """Where a stated balance is not ours, what settles late may be missing: wait for it once, and read the feeds past it."""
+    open_ones = [one for one in sources if is_open(job.store, one.name)]
+    off = [one for one in open_ones if any(leg.unexplained.minor for leg in gateway_leg(job, one))]
+    left = max((settling_of(one) for one in off), default=timedelta(0)).total_seconds()
+    while left > 0:
+        deadline.check()  # a second at a time, so that somebody who asks for the end is heard
+        job.sleep(min(left, 1))
+        left -= 1
+    for one in off:
+        _guarded(one.name, tally, partial(poll, job, one, streams[one.name], nightly=False, deadline=deadline, tally=tally))
+    if off:
+        plan_dirty(job, deadline, tally)
 
 
 def _mirror(job: Job, sink: Sink, tally: Tally) -> None:

@@ -1,24 +1,17 @@
-"""The end of a nightly run: opening balances, the two legs of the reconciliation, and what the books close with."""
+"""The end of a nightly run: the two legs of the reconciliation, and what the books close with."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
-from syncjob.errors import Problem
-from syncjob.jobs.job import Job, Sink, Source, Tally
-from syncjob.matching import Books
-from syncjob.model import Entry, Role
+from syncjob.jobs.job import Job, Sink, Source
+from syncjob.model import Role
 from syncjob.moment import business_date, month_end
 from syncjob.money import Money
-from syncjob.plan import Decided, Known, plan
 from syncjob.plan.crm import state
 from syncjob.ports import AccountingTarget, Assertion, Balances, Closing, InvoiceState
-from syncjob.posting import open_balance
-from syncjob.reconcile import Leg, Movement, books_legs, gateway_legs, opening_balances
-from syncjob.store import Plan, Subject
+from syncjob.reconcile import Leg, Movement, books_legs, gateway_legs
 
-_NEVER_MONEY = ("customer", "event")
 _BALANCE_ROLES = (Role.CLEARING, Role.RESERVE)
 
 
@@ -37,42 +30,9 @@ def bucket_sums(job: Job, source: str, through: datetime | None) -> dict[tuple[s
     return sums
 
 
-def open_books(job: Job, source: Source, tally: Tally) -> None:
-    """Bring in, once, what the gateway already held at the cut-over instant; later runs find it done."""
-    name = f"opening:{source.name}"
-    stated = job.store.noted_balances(source.name)
-    if job.store.get_fact(name) is not None or not stated:
-        return
-    as_of = stated[0].as_of
-    # A record held without a price may be a movement whose content was not kept: its money is no opening balance.
-    refused = [refusal for _, refusal in job.store.refusals(source.name) if refusal.type not in _NEVER_MONEY]
-    in_time = [one for one in refused if one.effective is None or job.rules.start <= one.effective <= as_of]
-    balances = opening_balances(stated, bucket_sums(job, source.name, as_of), in_time)
-    if not balances:
-        tally.problems.append(
-            Problem(
-                "the opening balance",
-                source.name,
-                "a held record has no readable amount, so what the gateway held before cannot be told",
-                "resolve it (syncjob held list); the next nightly run opens the books",
-            )
-        )
-        return
-    entries = [
-        open_balance(source.name, balance.place, balance.amount, job.rules.start, job.rules.zone)
-        for balance in balances
-        if balance.amount.minor
-    ]
-    _save(job, source.name, entries)
-    job.store.set_fact(name, {f"{b.place}:{b.amount.currency}": b.amount.minor for b in balances})
-
-
-def _save(job: Job, scope: str, entries: Sequence[Entry]) -> None:
-    for entry in entries:
-        known = Known(subject=entry.subject, source=scope, entries=(entry,))
-        decided: Decided = plan(known, job.rules, Books([], {}), {})
-        subject = Subject(scope, entry.subject, 0)
-        job.store.save(Plan((subject,), (entry,), (), decided.posted, decided.deliveries), job.now())
+def settling_of(source: Source) -> timedelta:
+    """For how long a movement may still be missing from the posting feeds."""
+    return max((feed.settling for feed in source.gateway.feeds if feed.posts), default=timedelta(0))
 
 
 def gateway_leg(job: Job, source: Source) -> list[Leg]:
@@ -82,14 +42,14 @@ def gateway_leg(job: Job, source: Source) -> list[Leg]:
     ours = bucket_sums(job, source.name, as_of)
     around: list[Movement] = []
     if as_of is not None:
-        settling = max((feed.settling for feed in source.gateway.feeds if feed.posts), default=timedelta(0))
+        settling = settling_of(source)
         for key, effective, role, bucket, currency, minor in job.store.movements(source.name, as_of - settling):
             if effective > as_of + settling:
                 break  # the balance was read at as_of: a sum that fits far behind it would fit by chance
             if role in _BALANCE_ROLES and bucket:
                 around.append(Movement(key, effective, bucket, currency, minor))
     refused = [refusal for _, refusal in job.store.refusals(source.name)]
-    return gateway_legs(source.name, stated, ours, around, refused, job.rules.start)
+    return gateway_legs(source.name, stated, ours, around, refused, job.rules.since(source.name))
 
 
 def books_leg(job: Job, sink: Sink, books: AccountingTarget, through: date) -> list[Leg]:

@@ -2,51 +2,88 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from syncjob.jobs.gaps import fill
 from syncjob.jobs.job import Deadline, Job, Source, Tally
 from syncjob.landing import land
-from syncjob.model import Stream
-from syncjob.moment import Window
+from syncjob.model import Record, Stream
+from syncjob.moment import Window, from_text, iso
 from syncjob.ports import Feed, Page
 from syncjob.store import Progress
 
+_WEEK = timedelta(days=7)
 
-def poll(job: Job, source: Source, stream: Stream, *, nightly: bool, deadline: Deadline, tally: Tally) -> datetime | None:
-    """Read every feed of a source up to now; returns the gateway's own clock. Connector errors go to the caller."""
-    seen_at: datetime | None = None
+
+def poll(job: Job, source: Source, stream: Stream, *, nightly: bool, deadline: Deadline, tally: Tally) -> None:
+    """Read every feed of a source up to now. Connector errors go to the caller."""
+    sweep = nightly and _week_is_over(job, source)
+    clock: datetime | None = None
     for feed in source.gateway.feeds:
+        if feed.fills:
+            continue  # read only where another feed has a gap
         progress = job.store.progress(source.name, feed.name)
         if progress.resume is not None:
-            seen_at = _window(job, source, stream, feed, progress, deadline, tally)
+            clock = read_window(job, source, stream, feed, progress, deadline, tally)
             progress = job.store.progress(source.name, feed.name)
-        since = _since(feed, progress, job.rules.start, nightly=nightly)
+
+        def read_list(other: Feed, since: datetime, each: Callable[[Record], None]) -> None:
+            read_window(job, source, stream, other, Progress(since=since), deadline, tally, each)
+
+        progress = fill(job, source, stream, feed, progress, clock, read_list, tally)
+        since = _since(feed, progress, job.rules.since(source.name), nightly=nightly, sweep=sweep)
         fresh = Progress(cursor=progress.cursor, since=since)
-        seen_at = _window(job, source, stream, feed, fresh, deadline, tally)
-    return seen_at
+        clock = read_window(job, source, stream, feed, fresh, deadline, tally)
+    if sweep:
+        job.store.set_fact(_sweep_of(source), iso(job.now()))
 
 
-def _since(feed: Feed, progress: Progress, start: datetime, *, nightly: bool) -> datetime | int:
+def _since(feed: Feed, progress: Progress, start: datetime, *, nightly: bool, sweep: bool) -> datetime | int:
     if feed.axis == "sequence":
         return progress.cursor if isinstance(progress.cursor, int) else 0
     if not isinstance(progress.cursor, datetime):
         return start
-    return max(start, progress.cursor - (feed.lookback if nightly else feed.overlap))
+    back = feed.sweep if sweep else feed.lookback if nightly else feed.overlap
+    return max(start, progress.cursor - min(back, feed.retention or back))
 
 
-def _window(
-    job: Job, source: Source, stream: Stream, feed: Feed, progress: Progress, deadline: Deadline, tally: Tally
+def _week_is_over(job: Job, source: Source) -> bool:
+    """Whether the weekly sweep is due; the first week begins with the first night, which reads everything anyway."""
+    last = job.store.get_fact(_sweep_of(source))
+    if not isinstance(last, str):
+        job.store.set_fact(_sweep_of(source), iso(job.now()))
+        return False
+    return job.now() - from_text(last) >= _WEEK
+
+
+def _sweep_of(source: Source) -> str:
+    return f"swept:{source.name}"
+
+
+def read_window(
+    job: Job,
+    source: Source,
+    stream: Stream,
+    feed: Feed,
+    progress: Progress,
+    deadline: Deadline,
+    tally: Tally,
+    each: Callable[[Record], None] | None = None,
 ) -> datetime | None:
+    """Land one window page by page with its progress; `each` sees every record. Gives the gateway's own clock."""
     if progress.since is None:
         raise AssertionError(f"the window of {source.name} {feed.name} has no lower bound")
     window = Window(progress.since)
     seen_at: datetime | None = None
-    for page in _ahead(source.gateway.pages(feed, window, progress.resume)):
+    for page in ahead(source.gateway.pages(feed, window, progress.resume)):
         seen_at = page.seen_at
         records = land(page.records, source.map.keep)
         landed = job.store.land(stream, feed.name, records, _after(progress, page), job.now())
+        if each is not None:
+            for record in records:
+                each(record)
         tally.add("pages")
         tally.add("records", len(records))
         tally.add("new", landed.new)
@@ -67,7 +104,7 @@ def _after(progress: Progress, page: Page) -> Progress:
     return Progress(cursor=cursor, seen_at=page.seen_at)
 
 
-def _ahead(pages: Iterator[Page]) -> Iterator[Page]:
+def ahead(pages: Iterator[Page]) -> Iterator[Page]:
     """The pages in their order, the next one being read on a thread while this one is landed."""
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="read") as pool:
         following = pool.submit(next, pages, None)

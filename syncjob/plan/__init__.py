@@ -54,6 +54,11 @@ class Rules:
     start: datetime
     chart: Chart
     ledgers: tuple[Ledger, ...]
+    earlier: Mapping[str, datetime] = field(default_factory=dict)  # a source whose cut-over a backfill has moved back
+
+    def since(self, source: str) -> datetime:
+        """The cut-over instant of a source: nothing older is posted."""
+        return self.earlier.get(source, self.start)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +189,7 @@ def _post(known: Known, rules: Rules) -> tuple[list[Entry], list[Refusal], list[
     good: list[Transaction] = []
     sound = True
     for one in known.reading.transactions:
-        if one.effective < rules.start:
+        if one.effective < rules.since(known.source):
             continue
         try:
             entry = post(one, rules.zone, rules.home)

@@ -122,6 +122,10 @@ class Store:
         """Which of these ids have a landed record."""
         return landing.known(self._database, stream, type, ids)
 
+    def known_between(self, stream: Stream, type: str, since: datetime, until: datetime) -> list[str]:
+        """The ids of a type's landed records that occurred in a half-open window, oldest first."""
+        return landing.known_between(self._database, stream, type, since, until)
+
     # ------------------------------------------------------------ planning
     def dirty(self, limit: int) -> list[Subject]:
         """The next dirty subjects by position, then name."""

@@ -24,6 +24,17 @@ _SUPERSEDE = update(RECORD).values(head=0).where(_R.id == bindparam("number"))
 _KNOWN = select(_R.name).where(
     _R.stream == bindparam("stream"), _R.type == bindparam("kind"), _R.head == 1, among(_R.name, "names")
 )
+_KNOWN_BETWEEN = (
+    select(_R.name)
+    .where(
+        _R.stream == bindparam("stream"),
+        _R.type == bindparam("kind"),
+        _R.head == 1,
+        _R.occurred >= bindparam("since"),
+        _R.occurred < bindparam("until"),
+    )
+    .order_by(_R.occurred, _R.name)
+)
 _STREAM_KNOWN = select(_R.stream)
 _PROGRESS = select(PROGRESS).where(PROGRESS.c.source == bindparam("source"), PROGRESS.c.feed == bindparam("feed"))
 _VERSIONS = (
@@ -122,6 +133,15 @@ def known(database: Database, stream: Stream, type: str, ids: Sequence[str]) -> 
     if number is None or not ids:
         return set()
     return {name for (name,) in database.rows(_KNOWN, stream=number, kind=type, names=list(ids))}
+
+
+def known_between(database: Database, stream: Stream, type: str, since: datetime, until: datetime) -> list[str]:
+    """The ids of one type that occurred in a half-open window."""
+    number = next((id for id, one in subjects.streams(database).items() if one == stream), None)
+    if number is None:
+        return []
+    found = database.rows(_KNOWN_BETWEEN, stream=number, kind=type, since=micros(since), until=micros(until))
+    return [name for (name,) in found]
 
 
 def versions(database: Database, subject: Subject) -> list[tuple[Record, datetime]]:

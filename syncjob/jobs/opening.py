@@ -1,0 +1,131 @@
+"""The opening balance: what a gateway already held at the cut-over instant, and what is found out about it afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import cast
+
+from syncjob.errors import Problem
+from syncjob.jobs.job import Job, Source, Tally
+from syncjob.jobs.nightly import bucket_sums
+from syncjob.matching import Books
+from syncjob.model import Entry, Json
+from syncjob.moment import from_text, iso
+from syncjob.money import Money
+from syncjob.plan import Decided, Known, Rules, plan
+from syncjob.ports import Balance
+from syncjob.posting import open_balance
+from syncjob.reconcile import opening_balances
+from syncjob.store import Plan, Store, Subject
+
+_NEVER_MONEY = ("customer", "event")
+
+
+def is_open(store: Store, source: str) -> bool:
+    """Whether a source's books were opened."""
+    return store.get_fact(f"opening:{source}") is not None
+
+
+def with_starts(rules: Rules, store: Store, sources: Sequence[str]) -> Rules:
+    """The rules, with the cut-over of each source that a backfill has moved back."""
+    moved = {name: text for name in sources if isinstance(text := store.get_fact(f"start:{name}"), str)}
+    return replace(rules, earlier={name: from_text(text) for name, text in moved.items()})
+
+
+def open_books(job: Job, source: Source, tally: Tally, *, look_again: bool = False) -> None:
+    """Bring in, once, what the gateway already held at the cut-over instant.
+
+    `look_again`: a movement of before that statement may have come to light since, or the cut-over was moved back; then the
+    opening is corrected by what it brought, for the statement of then still holds.
+    """
+    known = cast("Mapping[str, object] | None", job.store.get_fact(f"opening:{source.name}"))
+    if known is None:
+        _open(job, source, job.store.noted_balances(source.name), tally)
+    elif look_again:
+        _correct(job, source, known)
+
+
+def _open(job: Job, source: Source, stated: Sequence[Balance], tally: Tally) -> None:
+    if not stated:
+        return
+    balances = _opening(job, source.name, stated)
+    if not balances:
+        tally.problems.append(
+            Problem(
+                "the opening balance",
+                source.name,
+                "a held record has no readable amount, so what the gateway held before cannot be told",
+                "resolve it (syncjob held list); the next nightly run opens the books",
+            )
+        )
+        return
+    start, zone = job.rules.since(source.name), job.rules.zone
+    with job.store.together():
+        _save(job, source.name, [open_balance(source.name, b.place, b.amount, start, zone) for b in balances if b.amount.minor])
+        _note(job, source.name, stated, {_name(b.place, b.amount.currency): b.amount.minor for b in balances}, 1)
+
+
+def _opening(job: Job, source: str, stated: Sequence[Balance]) -> list[Balance]:
+    # A record held without a price may be a movement whose content was not kept: its money is no opening balance.
+    as_of = stated[0].as_of
+    refused = [refusal for _, refusal in job.store.refusals(source) if refusal.type not in _NEVER_MONEY]
+    start = job.rules.since(source)
+    in_time = [one for one in refused if one.effective is None or start <= one.effective <= as_of]
+    return opening_balances(stated, bucket_sums(job, source, as_of), in_time)
+
+
+def _correct(job: Job, source: Source, known: Mapping[str, object]) -> None:
+    name, zone = source.name, job.rules.zone
+    as_of, before, start = from_text(str(known["as_of"])), from_text(str(known["since"])), job.rules.since(name)
+    opened = dict(cast("Mapping[str, int]", known["opened"]))
+    version = cast(int, known["version"]) + 1
+    stated = [Balance(*_named(key, minor), as_of) for key, minor in cast("Mapping[str, int]", known["stated"]).items()]
+    entries: list[Entry] = []
+    told: dict[str, str] = {}
+    for balance in _opening(job, name, stated):
+        key = _name(balance.place, balance.amount.currency)
+        sofar = Money(opened.get(key, 0), balance.amount.currency)
+        opened[key] = sofar.minor + balance.amount.minor
+        if balance.amount.minor:
+            told[key] = f"{sofar} -> {sofar + balance.amount}"
+        part = f":{version}"
+        if start == before and balance.amount.minor:
+            entries.append(open_balance(name, balance.place, balance.amount, start, zone, part))
+        elif start != before:  # it moves to the earlier day: what stood at the later one is taken back there
+            moved = (open_balance(name, balance.place, sofar + balance.amount, start, zone, part),
+                     open_balance(name, balance.place, -sofar, before, zone, f"{part}:undo"))  # fmt: skip
+            entries += [entry for entry in moved if any(line.amount.minor for line in entry.lines)]
+    if not told and start == before:
+        return
+    with job.store.together():
+        _save(job, name, entries)
+        _note(job, name, stated, opened, version)
+        what = f"the opening balance of {name} was corrected"
+        job.store.audit(job.now(), "syncjob", what, {**told, "at": iso(start), "before": iso(before)})
+
+
+def _name(place: str, currency: str) -> str:
+    return f"{place}:{currency}"
+
+
+def _named(key: str, minor: int) -> tuple[str, Money]:
+    place, _, currency = key.rpartition(":")
+    return place, Money(minor, currency)
+
+
+def _note(job: Job, source: str, stated: Sequence[Balance], opened: Mapping[str, int], version: int) -> None:
+    said = {_name(balance.place, balance.amount.currency): balance.amount.minor for balance in stated}
+    as_of: datetime = stated[0].as_of
+    since = job.rules.since(source)
+    fact: dict[str, Json] = {"as_of": iso(as_of), "since": iso(since), "stated": said, "opened": dict(opened)}
+    job.store.set_fact(f"opening:{source}", {**fact, "version": version})
+
+
+def _save(job: Job, scope: str, entries: Sequence[Entry]) -> None:
+    for entry in entries:
+        known = Known(subject=entry.subject, source=scope, entries=(entry,))
+        decided: Decided = plan(known, job.rules, Books([], {}), {})
+        subject = Subject(scope, entry.subject, 0)
+        job.store.save(Plan((subject,), (entry,), (), decided.posted, decided.deliveries), job.now())
