@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -226,7 +226,7 @@ class Forgetful(FakeGateway):
 class CustomerMap(FakeMap):
     """Keeps customers, and says nothing about them."""
 
-    keep = {**FakeMap.keep, "customer": Kept("customer", (("id",), ("name",), ("deleted",)))}
+    keep: Mapping[str, Kept] = {**FakeMap.keep, "customer": Kept("customer", (("id",), ("name",), ("deleted",)))}
 
     def read(self, stream: Any, subject: str, records: Any) -> Any:
         return super().read(stream, subject, [one for one in records if one.type == "charge"])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from syncjob.cli import demo, export, held, running, setup, standing, story
+from syncjob.cli import backfilling, demo, export, held, keys, running, setup, standing, story
 from syncjob.cli.command import Frame, Verbs, version_option
 from syncjob.cli.leaving import cautious, leave
 
@@ -15,8 +15,8 @@ __all__ = ["main", "syncjob"]
 
 SECTIONS = {
     "Every day": ("run", "status", "summary"),
-    "Set up": ("init", "check", "connectors"),
-    "Repair": ("held",),
+    "Set up": ("init", "auth", "check", "connectors"),
+    "Repair": ("held", "backfill"),
     "Evidence": ("show", "export"),
     "Try it": ("demo", "sandbox"),
 }
@@ -29,9 +29,11 @@ syncjob = Verbs(
         standing.status,
         standing.summary,
         setup.init,
+        keys.auth,
         setup.check,
         setup.connectors,
         held.held,
+        backfilling.backfill,
         story.show,
         export.export,
         demo.demo,

@@ -7,6 +7,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -22,12 +23,13 @@ from syncjob.errors import EXIT_HELD, Busy, Misconfigured, RecordRefused
 
 if TYPE_CHECKING:
     from syncjob.config import Config
-    from syncjob.jobs import Job, Report
+    from syncjob.jobs import Intake, Job, Report
     from syncjob.model import Delivery
     from syncjob.store import Store
     from syncjob.summary.page import Page
 
 GRACE_SECONDS = 20
+LINE_SECONDS = 10
 _FOREVER_SECONDS = 10 * 365 * 86_400
 
 
@@ -53,7 +55,7 @@ def run(nightly: bool, source: str, target: str, max_seconds: int | None, dry_ru
     config = configured(frame().home)
     wish = Wish(nightly or None, source, target, max_seconds)
     if dry_run:
-        return _dry(config, wish, diff)
+        return dry(config, wish, diff)
     report, page = once(config, wish)
     if sys.stdout.isatty():
         _tell(config, report, page)
@@ -68,6 +70,7 @@ class Wish:
     source: str = ""
     target: str = ""
     seconds_max: int | None = None
+    intake: Callable[[Job], Intake] | None = None  # a backfill: what is read in place of the feeds since their cursors
 
     @property
     def whole(self) -> bool:
@@ -86,7 +89,7 @@ def once(config: Config, wish: Wish) -> tuple[Report, Page | None]:
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
     pages: list[Page] = []
-    with opened(config, create=True) as store, _progress() as tell, _stopping() as stop:
+    with opened(config, create=True) as store, progress(lines=wish.intake is not None) as tell, stopping() as stop:
         job = assembled(config, store, tell)
 
         def night(report: Report) -> None:
@@ -108,6 +111,7 @@ def _run(work: Callable[..., Report], job: Job, wish: Wish, *, dry: bool) -> Rep
             target=wish.target,
             seconds_max=wish.seconds_max or _FOREVER_SECONDS,
             dry=dry,
+            intake=wish.intake(job) if wish.intake is not None else None,
         )
     except RecordRefused as escaped:  # requests were made: this is our bug (1), not a wrong configuration (2)
         raise AssertionError(f"the refusal of one record stopped the run: {escaped}") from escaped
@@ -143,7 +147,7 @@ def stoppable(job: Job, stop: Stop) -> Job:
 
 
 @contextmanager
-def _stopping() -> Iterator[Stop]:
+def stopping() -> Iterator[Stop]:
     """The first SIGTERM or Ctrl-C lets what is under way end, for at most the grace time; the second stops at once."""
     stop = Stop()
 
@@ -164,16 +168,30 @@ def _stopping() -> Iterator[Stop]:
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[str], None]]:
-    """A line that shows where the run is, on a terminal; nothing elsewhere."""
+def progress(*, lines: bool = False) -> Iterator[Callable[[str], None]]:
+    """A line that shows where the run is, on a terminal; elsewhere nothing, or plain `lines` some seconds apart."""
     if not sys.stderr.isatty():
-        yield lambda _: None
+        yield _Lines(time.monotonic) if lines else lambda _: None
         return
     from rich.console import Console
 
     console = Console(stderr=True)
     with console.status("starting") as status:
         yield lambda text: status.update(text)
+
+
+class _Lines:
+    """Says how it goes on stderr: the first time, and then no more often than every ten seconds."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._last: float | None = None
+
+    def __call__(self, text: str) -> None:
+        now = self._monotonic()
+        if self._last is None or now - self._last >= LINE_SECONDS:
+            self._last = now
+            say(text)
 
 
 def _tell(config: Config, report: Report, page: Page | None) -> None:
@@ -191,14 +209,16 @@ def _tell(config: Config, report: Report, page: Page | None) -> None:
 # ---------------------------------------------------------------- dry
 
 
-def _dry(config: Config, wish: Wish, diff: bool) -> int:
+def dry(config: Config, wish: Wish, diff: bool = False, told: Callable[[Store, Store], None] = lambda *_: None) -> int:
+    """Plan in a throw-away copy of the state and print what would be sent; `told` sees the copy, and how it was before."""
     from syncjob import jobs
     from syncjob.cli.house import assembled
 
-    with _progress() as tell, _stopping() as stop, throw_away(config) as (store, before):
+    with progress(lines=wish.intake is not None) as tell, stopping() as stop, throw_away(config) as (store, before):
         job = assembled(config, store, tell)
         report = _run(jobs.run, stoppable(job, stop), wish, dry=True)
         known = _known(before, report.planned)
+        told(before, store)
     click.echo("\n".join(_would_send(report.planned, known, diff)))
     _complain(report, 0, stopped=stop.asked)
     return report.exit

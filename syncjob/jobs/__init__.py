@@ -22,7 +22,7 @@ from syncjob.errors import (
     exit_code,
 )
 from syncjob.jobs.delivery import deliver, recover
-from syncjob.jobs.job import Deadline, Job, OutOfTime, Sink, Source, Tally
+from syncjob.jobs.job import Deadline, Intake, Job, OutOfTime, Sink, Source, Tally
 from syncjob.jobs.nightly import books_leg, close_books, gateway_leg, read_balances, settling_of, today
 from syncjob.jobs.opening import is_open, open_books, with_starts
 from syncjob.jobs.planning import plan_dirty
@@ -32,7 +32,7 @@ from syncjob.moment import business_date, start_of
 from syncjob.ports import AccountingTarget, CrmTarget
 from syncjob.reconcile import Leg
 
-__all__ = ["Job", "Report", "Sink", "Source", "is_nightly", "run"]
+__all__ = ["Intake", "Job", "Report", "Sink", "Source", "is_nightly", "run"]
 
 Named = TypeVar("Named", Source, Sink)
 _STOPS = (ConnectorDown, TryLater, NotSent, OutcomeUnknown, RecordRefused)
@@ -83,51 +83,29 @@ def run(
     seconds_max: float | None = None,
     dry: bool = False,
     keep: Callable[[Report], None] = lambda _: None,
+    intake: Intake | None = None,
 ) -> Report:
     """Do one run and tell what it came to.
 
     `nightly` None: the first run after nightly_at is the nightly one. `source` and `target` restrict it to one of each.
     `dry` plans in the store it is given (a throw-away copy) and sends nothing. `keep` stores what is made of the report, in
-    the transaction that ends the run. Raises Misconfigured, Busy or StateDamaged before any work.
+    the transaction that ends the run. `intake` reads something else than the feeds since their cursors: a backfill. Raises
+    Misconfigured, Busy or StateDamaged before any work.
     """
     started = job.now()
-    at_night = is_nightly(job) if nightly is None else nightly
+    at_night = is_nightly(job) if nightly is None and intake is None else bool(nightly)
     deadline = Deadline(job.monotonic, job.monotonic() + seconds_max if seconds_max is not None else None)
     sources = _chosen(job.sources, source, "source")
     sinks = _chosen(job.sinks, target, "target")
     tally = Tally()
-    kind = "nightly" if at_night else "tick"
+    kind = "backfill" if intake is not None else "nightly" if at_night else "tick"
     _same_names(job)
     job = replace(job, rules=with_starts(job.rules, job.store, [one.name for one in job.sources]))
     with job.store.run_lock():
         number = job.store.start_run(kind, started)
         legs: list[Leg] = []
         try:
-            streams = {one.name: stream for one in sources if (stream := _bind_source(job, one, at_night, tally))}
-            ready_sinks = [sink for sink in sinks if dry or _bind_sink(job, sink, at_night, tally)]
-            if not dry:
-                for sink in ready_sinks:
-                    _guarded(sink.name, tally, partial(recover, job, sink, tally))
-            for one in sources:
-                if one.name in streams:
-                    _take_in(job, one, streams[one.name], at_night, deadline, tally)
-            for sink in ready_sinks:
-                if sink.ledger.books:
-                    _guarded(sink.name, tally, partial(_mirror, job, sink, tally))
-            plan_dirty(job, deadline, tally)
-            if at_night and not dry:
-                _settle_balances(job, [one for one in sources if one.name in streams], streams, deadline, tally)
-            for one in sources:
-                open_books(job, one, tally, look_again=at_night)
-            if not dry:
-                for sink in ready_sinks:
-                    _guarded(sink.name, tally, partial(deliver, job, sink, deadline, tally))
-                    _bind_accounts(job, sink, tally)
-                    if sink.ledger.books and not at_night and tally.counts.get(f"{sink.name}: delivered"):
-                        # What arrives by day moves the balances asserted last night: they are rewritten with it.
-                        _guarded(sink.name, tally, partial(close_books, job, sink, today(job)))
-                if at_night:
-                    legs = _reconcile(job, sources, ready_sinks, tally)
+            legs = _stages(job, sources, sinks, _Way(at_night, dry, deadline, intake), tally)
         except OutOfTime as late:
             tally.codes.add(EXIT_TRANSIENT)
             tally.problems.append(Problem("the run", "", str(late)))
@@ -142,6 +120,47 @@ def run(
             keep(report)
             job.store.end_run(number, report.ended, code, dict(report.counts))
     return report
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How a run goes: by night, without sending, until when, and what it reads."""
+
+    at_night: bool
+    dry: bool
+    deadline: Deadline
+    intake: Intake | None
+
+
+def _stages(job: Job, sources: tuple[Source, ...], sinks: tuple[Sink, ...], way: _Way, tally: Tally) -> list[Leg]:
+    """Land, mirror, plan, open, deliver, and by night reconcile; gives the legs."""
+    bound = {one.name: stream for one in sources if (stream := _bind_source(job, one, way.at_night, tally))}
+    present = tuple(one for one in sources if one.name in bound)
+    ready = [sink for sink in sinks if way.dry or _bind_sink(job, sink, way.at_night, tally)]
+    if not way.dry:
+        for sink in ready:
+            _guarded(sink.name, tally, partial(recover, job, sink, tally))
+    for one in present:
+        _take_in(job, one, bound[one.name], way, tally)
+    # A backfill may have moved a cut-over back.
+    job = replace(job, rules=with_starts(job.rules, job.store, [one.name for one in job.sources]))
+    for sink in ready:
+        if sink.ledger.books:
+            _guarded(sink.name, tally, partial(_mirror, job, sink, tally))
+    plan_dirty(job, way.deadline, tally)
+    if way.at_night and not way.dry:
+        _settle_balances(job, present, bound, way.deadline, tally)
+    for one in sources:
+        open_books(job, one, tally, look_again=way.at_night or way.intake is not None)
+    if way.dry:
+        return []
+    for sink in ready:
+        _guarded(sink.name, tally, partial(deliver, job, sink, way.deadline, tally))
+        _bind_accounts(job, sink, tally)
+        if sink.ledger.books and not way.at_night and tally.counts.get(f"{sink.name}: delivered"):
+            # What arrives by day moves the balances asserted last night: they are rewritten with it.
+            _guarded(sink.name, tally, partial(close_books, job, sink, today(job)))
+    return _reconcile(job, sources, ready, tally) if way.at_night else []
 
 
 def _chosen(all_of: tuple[Named, ...], name: str, word: str) -> tuple[Named, ...]:
@@ -218,17 +237,20 @@ def _bind_sink(job: Job, sink: Sink, at_night: bool, tally: Tally) -> bool:
     return True
 
 
-def _take_in(job: Job, source: Source, stream: Stream, at_night: bool, deadline: Deadline, tally: Tally) -> None:
+def _take_in(job: Job, source: Source, stream: Stream, way: _Way, tally: Tally) -> None:
     def work() -> None:
-        if at_night or not is_open(job.store, source.name):
+        if way.intake is not None:
+            way.intake(job, source, stream, way.deadline, tally)
+            return
+        if way.at_night or not is_open(job.store, source.name):
             read_balances(job, source)
-        poll(job, source, stream, nightly=at_night, deadline=deadline, tally=tally)
+        poll(job, source, stream, nightly=way.at_night, deadline=way.deadline, tally=tally)
 
     _guarded(source.name, tally, work)
 
 
 def _settle_balances(
-    job: Job, sources: list[Source], streams: Mapping[str, Stream], deadline: Deadline, tally: Tally
+    job: Job, sources: tuple[Source, ...], streams: Mapping[str, Stream], deadline: Deadline, tally: Tally
 ) -> None:
     """Where a stated balance is not ours, what settles late may be missing: wait for it once, and read the feeds past it."""
     open_ones = [one for one in sources if is_open(job.store, one.name)]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from syncjob.errors import (
     EXIT_AUTHORISATION,
@@ -115,3 +115,7 @@ class Deadline:
         """Raise OutOfTime when the run's time is used up."""
         if self.at is not None and self.monotonic() >= self.at:
             raise OutOfTime("the run's time (--max-seconds) is used up; the next run goes on from here")
+
+
+# What a run reads in place of the feeds since their cursors.
+Intake: TypeAlias = Callable[[Job, Source, Stream, Deadline, Tally], None]

@@ -28,6 +28,13 @@ def is_open(store: Store, source: str) -> bool:
     return store.get_fact(f"opening:{source}") is not None
 
 
+def opening_of(store: Store, source: str) -> dict[str, Money]:
+    """Bucket and currency, as in "payments:EUR" -> what the books were opened with; empty before that."""
+    known = cast("Mapping[str, object] | None", store.get_fact(f"opening:{source}"))
+    opened = cast("Mapping[str, int]", known["opened"]) if known is not None else {}
+    return {key: _named(key, minor)[1] for key, minor in sorted(opened.items())}
+
+
 def with_starts(rules: Rules, store: Store, sources: Sequence[str]) -> Rules:
     """The rules, with the cut-over of each source that a backfill has moved back."""
     moved = {name: text for name in sources if isinstance(text := store.get_fact(f"start:{name}"), str)}
