@@ -36,6 +36,7 @@ class Leg:
     theirs: Money | None  # None: they do not state one ("not provable")
     ours: Money
     items: tuple[Item, ...] = ()
+    target: str = ""  # whose books, where there are several
 
     @property
     def difference(self) -> Money:
@@ -137,6 +138,7 @@ def books_legs(
     delivered: Mapping[tuple[str, str], int],
     undelivered: Mapping[tuple[str, str], int],
     through: date,
+    target: str = "",
 ) -> list[Leg]:
     """Leg 2 per account and currency: the books at the end of a day against what was delivered for days up to it.
 
@@ -147,7 +149,8 @@ def books_legs(
     for account, currency in sorted({*theirs, *delivered, *undelivered}):
         key = (account, currency)
         ours = Money(delivered.get(key, 0), currency)
-        legs.append(Leg("books", "", account, currency, through, theirs.get(key, Money(0, currency)), ours))
+        stands = theirs.get(key, Money(0, currency))
+        legs.append(Leg("books", "", account, currency, through, stands, ours, target=target))
     return legs
 
 

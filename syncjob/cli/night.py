@@ -111,12 +111,14 @@ class _Account:
             return
         if self._players(account, currency) != [(self._source, role)]:
             return  # an account that several balances share proves none of them alone
-        legs = [leg for leg in self._books if leg.place == account and leg.currency == currency]
-        targets = self._config.of("accounting")
-        if len(legs) != len(targets) or self._day is None:
+        legs = {leg.target: leg for leg in self._books if leg.place == account and leg.currency == currency}
+        if self._day is None:
             return
         later = _sum(self._now, role, currency) - closing
-        for target, leg in zip(targets, legs, strict=True):
+        for target in self._config.of("accounting"):
+            leg = legs.get(target.name)
+            if leg is None:
+                continue  # its books could not be asked; the run says why
             waiting = self._store.posted_sums(target.name, self._day, False)
             parts = [m for (of, source, _, code), m in waiting.items() if (of, source, code) == (role, self._source, currency)]
             stated = leg.theirs if leg.theirs is not None else Money(0, currency)

@@ -283,7 +283,7 @@ def _reconcile(job: Job, sources: tuple[Source, ...], sinks: list[Sink], tally: 
     for leg in legs:
         if leg.unexplained.minor:
             tally.codes.add(EXIT_HELD)
-            where = f"{leg.source or 'books'} {leg.place} {leg.currency}".strip()
+            where = f"{leg.source or leg.target} {leg.place} {leg.currency}".strip()
             why = f"{leg.name} states {leg.theirs}, we have {leg.ours}: {leg.unexplained} is explained by no item"
             tally.problems.append(Problem("reconciliation", where, why, "run: syncjob run --nightly, then syncjob summary"))
     return legs

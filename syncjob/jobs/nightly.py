@@ -57,7 +57,7 @@ def books_leg(job: Job, sink: Sink, books: AccountingTarget, through: date) -> l
     delivered = _by_account(job, sink.name, through, delivered=True)
     undelivered = _by_account(job, sink.name, through, delivered=False)
     accounts = sorted({account for account, _ in (*delivered, *undelivered)})
-    return books_legs(books.balances(accounts, through), delivered, undelivered, through)
+    return books_legs(books.balances(accounts, through), delivered, undelivered, through, sink.name)
 
 
 def _by_account(job: Job, target: str, through: date, *, delivered: bool) -> dict[tuple[str, str], int]:
