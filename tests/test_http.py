@@ -299,6 +299,19 @@ def test_an_expected_refusal_is_an_answer(vendor: responses.RequestsMock) -> Non
     assert House().http.get("/v1/things", expect=(400,)).status == 400
 
 
+@pytest.mark.parametrize(("status", "error"), [(401, NeedsPerson), (200, ConnectorDown)])
+def test_a_key_of_no_known_shape_that_is_echoed_stands_in_no_message(
+    vendor: responses.RequestsMock, status: int, error: type[Exception]
+) -> None:
+    vendor.assert_all_requests_are_fired = False
+    for _ in range(5):
+        vendor.get(f"{URL}/v1/things", json={"error": {"message": "no such key: opensesame-77"}}, status=status)
+    with pytest.raises(error) as caught:
+        House(secret=Secret("opensesame" + "-77")).http.get("/v1/things")
+    assert "no such key: [secret removed]" in str(caught.value)
+    assert "opensesame" not in str(caught.value)
+
+
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_is_not_followed_and_the_key_goes_nowhere(vendor: responses.RequestsMock, status: int) -> None:
     vendor.add(responses.GET, f"{URL}/v1/things", status=status, headers={"Location": "https://evil.example.net/"})

@@ -265,7 +265,8 @@ class Http:
         seen_at = from_http(found.get("date", "")) or self._now()
         if refusal is not None:
             raise self._refusal(refusal, response.status_code, found, content, asked, seen_at)
-        return Answer(response.status_code, _understood(content, found, asked, response.status_code), seen_at, found)
+        understood = _understood(content, found, asked, response.status_code, self._without_key)
+        return Answer(response.status_code, understood, seen_at, found)
 
     def _reason(self, response: requests.Response, place: str, asked: str) -> bytes:
         """What a refusal says; the status alone is definite, so what cannot be read of the rest is nothing."""
@@ -298,10 +299,15 @@ class Http:
             raise _Garbled(sentence(f"{asked}: the answer broke off after {received} bytes"))
         return b"".join(pieces)
 
+    def _without_key(self, text: str) -> str:
+        """What the other side said, without our own key, whatever shape that has: some repeat it in their refusal."""
+        own = self._secret.reveal() if self._secret is not None else ""
+        return text.replace(own, "[secret removed]") if own else text
+
     def _refusal(
         self, kind: Refusal, status: int, headers: Mapping[str, str], content: bytes, asked: str, seen_at: datetime
     ) -> SyncjobError:
-        reason = said(content)
+        reason = self._without_key(said(content))
         told = f"{asked} was answered with {status}" + (f": {reason}" if reason else "")
         if kind is NeedsPerson:
             right = _RIGHT.search(reason)
@@ -338,7 +344,9 @@ def _passes(wrong: BaseException, again: tuple[Refusal, ...]) -> bool:
     return isinstance(wrong, again)
 
 
-def _understood(content: bytes, headers: Mapping[str, str], asked: str, status: int) -> Json:
+def _understood(
+    content: bytes, headers: Mapping[str, str], asked: str, status: int, without_key: Callable[[str], str]
+) -> Json:
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     if status == 204 and not content:
         return None
@@ -352,7 +360,7 @@ def _understood(content: bytes, headers: Mapping[str, str], asked: str, status: 
     except strictjson.BadJson as wrong:
         raise _Garbled(sentence(f"{asked}: {wrong}")) from None
     if status < 300 and isinstance(body, dict) and body.get("error"):
-        raise _Garbled(sentence(f"{asked}: the answer {status} is an error: {message(body)}"))
+        raise _Garbled(sentence(f"{asked}: the answer {status} is an error: {without_key(message(body))}"))
     return body
 
 
