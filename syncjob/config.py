@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, time, tzinfo
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -13,7 +13,7 @@ from pkgutil import iter_modules
 from types import ModuleType
 from typing import TypeAlias, TypeVar
 
-from syncjob import chart, moment, secrets, yamlfile
+from syncjob import chart, moment, secrets, timetable, yamlfile
 from syncjob.errors import Misconfigured, RecordRefused
 from syncjob.money import decimals
 from syncjob.ports import Options
@@ -24,7 +24,8 @@ GROUPS = ("gateways", "accounting", "crm")
 SALES = ("invoiced_in_books",)
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}", re.ASCII)
 _CLOCK = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])", re.ASCII)
-_KEYS = ("books_zone", "home_currency", "start", "nightly_at", "state", *GROUPS)
+_KEYS = ("books_zone", "home_currency", "start", "nightly_at", "schedule", "state", *GROUPS)
+_SCHEDULE = ("every", "cron", "zone", "jitter", "misfire_grace")
 
 Value = TypeVar("Value")
 Environ: TypeAlias = Mapping[str, str]
@@ -52,6 +53,7 @@ class Config:
     home_currency: str
     start: datetime
     nightly_at: time
+    schedule: timetable.Timetable
     state: str
     blocks: tuple[Block, ...]
     chart: chart.Chart
@@ -70,14 +72,16 @@ def read(home: Path) -> Config:
     top = root.mapping(_KEYS, ("books_zone", "home_currency", "start", "gateways"))
     blocks = tuple(block for group in GROUPS if group in top for block in _blocks(group, top[group]))
     _distinct(blocks)
-    nightly = top.get("nightly_at")
+    nightly = _clock(top["nightly_at"]) if "nightly_at" in top else time(2, 0)
+    zone = _placed(top["books_zone"], moment.zone)
     return Config(
         home=home,
-        zone=_placed(top["books_zone"], moment.zone),
+        zone=zone,
         zone_name=top["books_zone"].text(),
         home_currency=_currency(top["home_currency"]),
         start=_placed(top["start"], moment.from_text),
-        nightly_at=_clock(nightly) if nightly else time(2, 0),
+        nightly_at=nightly,
+        schedule=_schedule(top.get("schedule"), timetable.Timetable(nightly, zone, zone=zone)),
         state=_state(home, top["state"].text() if "state" in top else "state/syncjob.sqlite"),
         blocks=blocks,
         chart=_chart(home),
@@ -167,6 +171,28 @@ def _clock(node: Node) -> time:
     if found is None:
         raise node.wrong(f"{node.text()!r} is not a time of day", 'write hours and minutes such as "02:00"')
     return time(int(found[1]), int(found[2]))
+
+
+def _schedule(node: Node | None, table: timetable.Timetable) -> timetable.Timetable:
+    """When `syncjob schedule` begins runs; what is not written here is as in the table that is handed in."""
+    if node is None:
+        return table
+    words = node.mapping(_SCHEDULE)
+    if "every" in words and "cron" in words:
+        raise yamlfile.complaint(node.key_place("cron"), "'every' and 'cron' are both written here", "keep one of them")
+    if "zone" in words and "cron" not in words:
+        raise yamlfile.complaint(node.key_place("zone"), "only 'cron' has a zone", "remove the line, or write a cron: ... too")
+    table = replace(
+        table,
+        every=_placed(words["every"], timetable.interval) if "every" in words else table.every,
+        cron=_placed(words["cron"], timetable.cron) if "cron" in words else None,
+        zone=_placed(words["zone"], moment.zone) if "zone" in words else table.zone,
+        jitter=_placed(words["jitter"], timetable.delay) if "jitter" in words else table.jitter,
+        grace=_placed(words["misfire_grace"], timetable.interval) if "misfire_grace" in words else table.grace,
+    )
+    if "jitter" in words:
+        _placed(words["jitter"], lambda _: timetable.check_jitter(table))
+    return table
 
 
 def _state(home: Path, text: str) -> str:

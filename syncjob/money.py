@@ -8,7 +8,7 @@ Facts: vendors' currency tables; the ISO table for the rest.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from syncjob.errors import RecordRefused
@@ -29,6 +29,7 @@ _ISO = {code: decimals for decimals, codes in _DECIMALS.items() for code in code
 _GATEWAY: dict[str, dict[str, int | None]] = {
     "stripe": {"ISK": 2, "UGX": 2, "MGA": 0, "IQD": None, "LYD": None, "CLF": None, "UYI": None, "UYW": None},
 }
+_BUNDLED = frozenset(_GATEWAY)
 _PLAIN = re.compile(r"-?[0-9]+(\.[0-9]+)?", re.ASCII)
 _LARGEST = 2**63 - 1  # what the store's 64-bit columns hold
 
@@ -124,6 +125,15 @@ def from_gateway(gateway: str, amount: object, currency: object) -> Money:
     if rest:
         raise RecordRefused(f"amount is {amount} {code}, but {gateway} writes {code} with {shift} trailing zeros")
     return Money(minor, code)
+
+
+def declare_gateway(gateway: str, exponents: Mapping[str, int | None]) -> None:
+    """Learn where another package's gateway has other decimals than ISO (None: not documented); a table of ours stays."""
+    if gateway in _BUNDLED:
+        raise RecordRefused(f"the decimals of {gateway!r} are listed in money.py", cure="leave decimals: out of its schema")
+    for code in exponents:
+        decimals(code)
+    _GATEWAY[gateway] = dict(exponents)
 
 
 def allocate(total: Money, weights: Sequence[int]) -> list[Money]:

@@ -321,6 +321,35 @@ class InvoiceState:
     state: str
 
 
+class AccountType(StrEnum):
+    """The five types of account that all books have."""
+
+    ASSET = "asset"
+    LIABILITY = "liability"
+    EQUITY = "equity"
+    INCOME = "income"
+    EXPENSE = "expense"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account as the books list it; `currency` is the only one that it takes, "" where it takes any."""
+
+    code: str  # what accounts.csv names it by
+    name: str
+    type: AccountType
+    currency: str = ""
+    active: bool = True
+
+
+@runtime_checkable
+class Chart(Protocol):
+    """Books that list their accounts."""
+
+    def accounts(self) -> list[Account]:
+        """The chart of the books, closed accounts included. Raises ConnectorDown where it cannot be read."""
+
+
 class CrmTarget(Target, Protocol):
     """A CRM."""
 

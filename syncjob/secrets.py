@@ -19,8 +19,10 @@ from pathlib import Path
 
 from syncjob.errors import Misconfigured
 from syncjob.redact import Secret, clean
+from syncjob.wholefile import replacing
 
 COMMAND_SECONDS_MAX = 30
+FOLDER = "secrets"
 _BYTES_MAX = 64 * 1024
 _CREDENTIALS = "$CREDENTIALS_DIRECTORY/"
 _REFERENCE = re.compile(r"(env|file|keyring|command):(.+)", re.DOTALL)
@@ -34,13 +36,52 @@ def resolve(reference: str, home: Path, environ: Mapping[str, str]) -> Secret:
     if found is None:
         # What stands there may be the key itself, so it is not repeated.
         raise Misconfigured(f"the key is not a reference ({len(reference)} characters are written there); {_CURE}")
-    value = _SOURCES[found[1]](found[2], home, environ)
-    value = value.rstrip("\r\n")
+    return checked(_SOURCES[found[1]](found[2], home, environ).rstrip("\r\n"), reference)
+
+
+def checked(value: str, name: str) -> Secret:
+    """A key that can be one: one line of plain characters. Raises Misconfigured about `name`, never with the value."""
     if not value.strip():
-        raise Misconfigured(f"{reference} is empty; put the key there")
+        raise Misconfigured(f"{name} is empty; put the key there")
     if not value.isprintable() or not value.isascii():
-        raise Misconfigured(f"{reference} is not one line of plain characters; look for a line break or an umlaut in it")
+        raise Misconfigured(f"{name} is not one line of plain characters; look for a line break or an umlaut in it")
+    if len(value) > _BYTES_MAX:
+        raise Misconfigured(f"{name} has more than {_BYTES_MAX} bytes, so it is no key")
     return Secret(value)
+
+
+def typed(text: str) -> Secret:
+    """The key that a person typed or pasted, less the spaces around it. Raises Misconfigured for what cannot be a key."""
+    value = text.strip()
+    if _REFERENCE.fullmatch(value):
+        raise Misconfigured("what was given is a reference, not the key itself; write a reference into syncjob.yaml by hand")
+    return checked(value, "the key")
+
+
+def kept_in(name: str) -> str:
+    """The reference of a key that `keep` stored for a name of syncjob.yaml."""
+    return f"file:{FOLDER}/{name}"
+
+
+def keep(home: Path, name: str, secret: Secret) -> None:
+    """Store a key in the home, durably, in a file that only its owner can read. Raises Misconfigured where that cannot be."""
+    folder = home / FOLDER
+    try:
+        folder.mkdir(mode=stat.S_IRWXU, exist_ok=True)
+        found = folder.lstat()
+        if not stat.S_ISDIR(found.st_mode):
+            raise Misconfigured(f"{folder} is no folder of its own; move it away, since keys are kept there")
+        if found.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            folder.chmod(stat.S_IRWXU)
+        for left in folder.glob(f".{name}.*.part"):  # of an attempt that was killed: it may hold half a key
+            left.unlink(missing_ok=True)
+        ignore = folder / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n")  # a home under version control must not carry its keys along
+        with replacing(folder / name, stat.S_IRUSR | stat.S_IWUSR) as file:
+            file.write(f"{secret.reveal()}\n".encode())
+    except OSError as wrong:
+        raise Misconfigured(f"{folder / name} cannot be written: {wrong.strerror}; let syncjob's user write there") from None
 
 
 def fingerprint(secret: Secret, salt: str) -> str:

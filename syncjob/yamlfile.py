@@ -6,12 +6,12 @@ YAML's own guesses would make NO false and 0123 eighty-three, so none are made; 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import yaml
 
@@ -177,6 +177,115 @@ def read_text(path: Path, file: str) -> str:
 
 def _too_large(file: str) -> Misconfigured:
     return complaint(Place(file, 1, 1), "the file is larger than 1 MiB", "split it, or look whether it is the right file")
+
+
+# ---------------------------------------------------------------- one value written, everything else left as it is
+
+
+def with_text(source: bytes, keys: Sequence[str], value: str, after: str, file: str) -> bytes:
+    """The bytes of a YAML file in which the value under a path of keys is this text; every other byte is the same.
+
+    Where the last key is missing, it gets a line of its own after its neighbour `after`. Raises Misconfigured where the edit
+    would change the meaning of anything else, or cannot be made in one place (a value over several lines).
+    """
+    text = source.decode("utf-8")
+    start, end, written = _Finder(text, file).edit(keys, value, after)
+    new = text[:start] + written + text[end:]
+    place = ".".join(keys)
+    before, now = _told(load(text.replace("\r\n", "\n"), file)), _told(load(new.replace("\r\n", "\n"), file))
+    if now != _with(before, keys, value):
+        raise Misconfigured(f"{file}: {place} cannot be changed there without touching anything else; write {value} by hand")
+    return new.encode("utf-8")
+
+
+_Told: TypeAlias = "tuple[bool, str] | list[_Told] | dict[str, _Told]"
+
+
+def _told(node: Node) -> _Told:
+    """What a tree says, without the places where it says it."""
+    if isinstance(node.content, str):
+        return node.quoted, node.content
+    if isinstance(node.content, tuple):
+        return [_told(one) for one in node.content]
+    return {key: _told(one) for key, one in node.content.items()}
+
+
+def _with(told: _Told, keys: Sequence[str], value: str) -> _Told:
+    if not keys:
+        return _quote(value) != value, value
+    if not isinstance(told, dict):
+        return {keys[0]: (False, value)}  # there is no such place: it equals nothing that was written
+    return {**told, keys[0]: _with(told.get(keys[0], {}), keys[1:], value)}
+
+
+_PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9_./:-]*[A-Za-z0-9_./-]", re.ASCII)
+
+
+def _quote(value: str) -> str:
+    return value if _PLAIN.fullmatch(value) and ": " not in value else "'" + value.replace("'", "''") + "'"
+
+
+class _Finder:
+    """Where a value stands in a text, in characters; the pure loader counts them, the quick one does not."""
+
+    def __init__(self, text: str, file: str) -> None:
+        self._text = text
+        self._file = file
+        self._events: Iterator[Any] = yaml.parse(text, Loader=yaml.BaseLoader)
+
+    def edit(self, keys: Sequence[str], value: str, after: str) -> tuple[int, int, str]:
+        """From where to where which text is to be written."""
+        next(self._events)  # the stream begins
+        next(self._events)  # the document begins
+        event = next(self._events)
+        for depth, key in enumerate(keys, start=1):
+            flow = bool(getattr(event, "flow_style", False))
+            found, neighbour = self._look(event, key, after)
+            if found is None and neighbour is not None and depth == len(keys):
+                return self._beside(neighbour, f"{key}: {_quote(value)}", flow)
+            if found is None:
+                raise complaint(Place(self._file, 1, 1), f"{'.'.join(keys[:depth])} is not there", "add it by hand")
+            event = found
+        whole: Any = event
+        if not isinstance(event, yaml.ScalarEvent) or event.style in ("|", ">") or whole.start_mark.line != whole.end_mark.line:
+            place = Place(self._file, whole.start_mark.line + 1, whole.start_mark.column + 1)
+            raise complaint(place, f"{keys[-1]} is written over several lines", "write it on one line")
+        start, end = whole.start_mark.index, whole.end_mark.index
+        gap = " " if self._text[start - 1 : start] == ":" else ""  # nothing was written behind the colon
+        return start, end, gap + _quote(value)
+
+    def _look(self, event: Any, key: str, after: str) -> tuple[Any, tuple[Any, Any] | None]:
+        """The event in which a mapping's value begins, and key and value of the neighbour where it has none."""
+        neighbour = None
+        if not isinstance(event, yaml.MappingStartEvent):
+            return None, None
+        while isinstance(name := next(self._events), yaml.ScalarEvent):
+            begins = next(self._events)
+            if name.value == key:
+                return begins, None
+            if name.value == after and isinstance(begins, yaml.ScalarEvent):
+                neighbour = name, begins
+            self._skip(begins)
+        return None, neighbour
+
+    def _skip(self, begins: Any) -> None:
+        opened = int(isinstance(begins, (yaml.MappingStartEvent, yaml.SequenceStartEvent)))
+        while opened:
+            event = next(self._events)
+            opened += isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent))
+            opened -= isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent))
+
+    def _beside(self, neighbour: tuple[Any, Any], written: str, flow: bool) -> tuple[int, int, str]:
+        name, value = neighbour
+        end: int = value.end_mark.index
+        if flow:
+            return end, end, f", {written}"
+        line_end = self._text.find("\n", end)
+        newline = "\r\n" if self._text[max(line_end - 1, 0) : line_end] == "\r" else "\n"
+        indent = " " * name.start_mark.column
+        if line_end < 0:
+            return len(self._text), len(self._text), f"\n{indent}{written}"
+        return line_end + 1, line_end + 1, f"{indent}{written}{newline}"
 
 
 class _Reader:

@@ -13,6 +13,7 @@ import pytest
 from syncjob.store import Store
 
 _NUMBERS = count(1)
+pytest_plugins = ["syncjob.contract.plugin"]  # --connector, also where syncjob itself is not installed
 
 
 @pytest.fixture(scope="session")

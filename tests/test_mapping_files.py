@@ -109,8 +109,8 @@ def test_what_is_kept_of_a_charge_is_what_the_map_reads():
 
 
 def test_a_kept_type_that_no_rule_reads_is_kept_as_listed():
-    fields = (("created",), ("id",), ("type",))
-    assert STRIPE.keep["event"] == Kept("event", fields)
+    fields = (("amount",), ("currency",), ("id",))
+    assert STRIPE.keep["connect_collection_transfer"] == Kept("connect_collection_transfer", fields)
 
 
 def test_nothing_of_a_card_or_of_evidence_is_landed():

@@ -6,39 +6,60 @@ Reports go to stdout, everything else to stderr; the exit codes are those of syn
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import import_module
 
-from syncjob.cli import backfilling, demo, export, held, keys, running, setup, standing, story
+import click
+
 from syncjob.cli.command import Frame, Verbs, version_option
 from syncjob.cli.leaving import cautious, leave
 
 __all__ = ["main", "syncjob"]
 
-SECTIONS = {
-    "Every day": ("run", "status", "summary"),
-    "Set up": ("init", "auth", "check", "connectors"),
-    "Repair": ("held", "backfill"),
-    "Evidence": ("show", "export"),
-    "Try it": ("demo", "sandbox"),
+# One line registers a verb: the module of this package, and its name there. The order is that of --help.
+VERBS = {
+    "Every day": (
+        "running.run",
+        "scheduling.schedule",
+        "standing.status",
+        "standing.summary",
+    ),
+    "Set up": (
+        "setup.init",
+        "keys.auth",
+        "setup.check",
+        "setup.connectors",
+        "scaffold.new",
+    ),
+    "Repair": (
+        "held.held",
+        "backfilling.backfill",
+    ),
+    "Evidence": (
+        "story.show",
+        "export.export",
+    ),
+    "Try it": (
+        "demo.demo",
+        "demo.sandbox",
+    ),
 }
+
+
+def _verb(place: str) -> click.Command:
+    module, _, name = place.partition(".")
+    found = getattr(import_module(f"syncjob.cli.{module}"), name)
+    if not isinstance(found, click.Command):
+        raise TypeError(f"{place} is no command")
+    return found
+
+
+_COMMANDS = {title: [_verb(place) for place in places] for title, places in VERBS.items()}
+SECTIONS = {title: tuple(command.name or "" for command in commands) for title, commands in _COMMANDS.items()}
 
 syncjob = Verbs(
     "syncjob",
     sections=SECTIONS,
-    commands=[
-        running.run,
-        standing.status,
-        standing.summary,
-        setup.init,
-        keys.auth,
-        setup.check,
-        setup.connectors,
-        held.held,
-        backfilling.backfill,
-        story.show,
-        export.export,
-        demo.demo,
-        demo.sandbox,
-    ],
+    commands=[command for commands in _COMMANDS.values() for command in commands],
     params=[version_option()],
     help="""Bring payments from the gateway to the books and the CRM, each effect once, and prove the balance every night.
 

@@ -28,8 +28,8 @@ def _day(_: click.Context, option: click.Parameter, value: str) -> date:
 
 @verb(
     "backfill",
-    "syncjob backfill --from 2026-10-06 --to 2026-10-12 --dry-run",
-    "syncjob backfill --source stripe-demo --from 2026-10-06 --to 2026-10-12",
+    "syncjob backfill --from 2026-10-07 --to 2026-10-12 --dry-run",
+    "syncjob backfill --source stripe-demo --from 2026-10-07 --to 2026-10-12",
 )
 @click.option("--source", default="", metavar="NAME", help="Which gateway account; may be left out where there is one.")
 @click.option("--from", "first", required=True, metavar="DAY", callback=_day, help="The first day, in the books' zone.")

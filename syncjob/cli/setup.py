@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from syncjob.cli.command import frame, verb
-from syncjob.errors import EXIT_CONFIGURATION, Misconfigured, Problem
+from syncjob.errors import EXIT_CONFIGURATION, EXIT_OK, Misconfigured, Problem
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -18,26 +18,54 @@ if TYPE_CHECKING:
     from syncjob.config import Block, Config
 
 
-@verb("init", "syncjob init --home shop --zone Europe/Berlin --currency EUR", "export STRIPE_KEY=rk_live_...")
+@verb(
+    "init",
+    "syncjob init --home shop --zone Europe/Berlin --currency EUR",
+    "syncjob init --live --books ~/ledger --home shop",
+)
 @click.option("--zone", default="Europe/Berlin", show_default=True, help="The zone of the books: it makes a payment's day.")
 @click.option("--currency", default="EUR", show_default=True, help="The home currency of the books.")
 @click.option("--gateway-name", default="stripe", show_default=True, help="What the gateway account is called from now on.")
-def init(zone: str, currency: str, gateway_name: str) -> None:
+@click.option("--live", is_flag=True, help="Choose each role's account from those that the books have.")
+@click.option("--books", type=click.Path(path_type=Path), metavar="DIR", help="With --live: your Beancount ledger's folder.")
+@click.option("--force", is_flag=True, help="With --live: write accounts.csv anew, even where you changed it.")
+def init(zone: str, currency: str, gateway_name: str, live: bool, books: Path | None, force: bool) -> int:
     """Write a commented syncjob.yaml and accounts.csv.
 
     The cut-over (start) is midnight today in the books' zone: nothing older is posted by itself. Nothing that exists is
-    overwritten.
+    overwritten. --live, in a new home or in one that has its books, reads their chart of accounts and offers, for each role,
+    the accounts of the right type; without a terminal the best guess is written with a comment.
     """
+    home = frame().home
+    if (books or force) and not live:
+        raise Misconfigured("--books and --force belong to --live; add it")
+    if not live:
+        _begin(home, zone, currency, gateway_name)
+        click.echo(f"Next: syncjob auth {gateway_name} --home {home}, then: syncjob check --live --home {home}")
+        return EXIT_OK
+    from syncjob.cli.choosing import choose, is_ledger
+
+    if books and not is_ledger(books):
+        raise Misconfigured(f"--books is {books}, and no *.beancount file is there; name the folder of your ledger")
+    if not (home / "syncjob.yaml").exists():
+        _begin(home, zone, currency, gateway_name, books.absolute() if books else None)
+    elif books:
+        raise Misconfigured(f"{home / 'syncjob.yaml'} names its books already; write path: {books} there and leave --books out")
+    return choose(home.absolute(), force=force)
+
+
+def _begin(home: Path, zone: str, currency: str, gateway: str, books: Path | None = None) -> None:
+    """Write a new home whose cut-over is midnight today; `books` is a ledger that somebody keeps already."""
     from syncjob import moment
     from syncjob.cli.house import now
 
     where = moment.zone(zone)
     _known_currency(currency)
-    start = moment.start_of(moment.business_date(now(), where), where)
-    home = frame().home
-    write_home(home, zone=zone, currency=currency, start=moment.iso(start), gateway=gateway_name, key="env:STRIPE_KEY")
+    start = moment.iso(moment.start_of(moment.business_date(now(), where), where))
+    write_home(home, zone=zone, currency=currency, start=start, gateway=gateway, key="env:STRIPE_KEY", books=books)
     click.echo(f"Wrote {home / 'syncjob.yaml'} and {home / 'accounts.csv'}: read both, they say what they want.")
-    click.echo(f"Next: export STRIPE_KEY=..., then: syncjob check --live --home {home}")
+    if books:
+        click.echo(f'Add to your main file in {books}: include "[0-9][0-9][0-9][0-9]-[0-9][0-9].beancount"')
 
 
 def _known_currency(code: str) -> None:
@@ -51,9 +79,20 @@ def _known_currency(code: str) -> None:
 
 
 def write_home(
-    home: Path, *, zone: str, currency: str, start: str, gateway: str, key: str, more: dict[str, str] | None = None
+    home: Path,
+    *,
+    zone: str,
+    currency: str,
+    start: str,
+    gateway: str,
+    key: str,
+    more: dict[str, str] | None = None,
+    books: Path | None = None,
 ) -> None:
-    """Write the files of a new home. Raises Misconfigured naming the file that is there already, before it writes any."""
+    """Write the files of a new home, with the books in it or in a ledger that is there already.
+
+    Raises Misconfigured naming the file that is there already, before it writes any.
+    """
     import re
 
     from syncjob.cli import templates
@@ -61,18 +100,20 @@ def write_home(
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,39}", gateway, re.ASCII):
         cure = "use lower-case letters, digits and '-', beginning with a letter"
         raise Misconfigured(f"the gateway's name is {gateway!r}; {cure}")
+    text = templates.syncjob_yaml(zone=zone, currency=currency, start=start, gateway=gateway, key=key, more=more)
     files = {
-        home / "syncjob.yaml": templates.syncjob_yaml(
-            zone=zone, currency=currency, start=start, gateway=gateway, key=key, more=more
-        ),
+        home / "syncjob.yaml": text if books is None else _with_books(text, books),
         home / "accounts.csv": templates.accounts_csv(gateway),
-        home / "books" / "invoices.csv": templates.INVOICES_HEADER,
     }
+    invoices = (books or home / "books") / "invoices.csv"
+    if books is None or not invoices.exists():
+        files[invoices] = templates.INVOICES_HEADER
     for path in files:
         if path.exists():
             raise Misconfigured(f"{path} is already there and is never overwritten; remove it, or choose another --home")
     try:
-        (home / "books").mkdir(parents=True, exist_ok=True)
+        invoices.parent.mkdir(parents=True, exist_ok=True)
+        home.mkdir(parents=True, exist_ok=True)
         (home / "state").mkdir(mode=0o700, exist_ok=True)
         for path, text in files.items():
             with path.open("x", encoding="utf-8") as file:
@@ -82,6 +123,16 @@ def write_home(
             ignore.write_text("*\n!.gitignore\n")
     except OSError as wrong:
         raise Misconfigured(f"{wrong.filename or home} cannot be written: {wrong.strerror}; choose another --home") from wrong
+
+
+def _with_books(text: str, books: Path) -> str:
+    """A new syncjob.yaml whose books are an existing ledger: its accounts are opened there, by whoever keeps it."""
+    from syncjob.yamlfile import with_text
+
+    told = text.encode()
+    for word, value in (("open_accounts", "no"), ("path", str(books))):
+        told = with_text(told, ("accounting", "books", word), value, after="connector", file="syncjob.yaml")
+    return told.decode()
 
 
 @verb("check", "syncjob check", "syncjob check --live")
@@ -100,7 +151,12 @@ def check(live: bool) -> int:
     if problems:
         return EXIT_CONFIGURATION
     _openable(config)
+    misfits = _misfits(config) if live else []
+    for misfit in misfits:
+        click.echo(misfit)
     code = _asked(config) if live else 0
+    if misfits:
+        return EXIT_CONFIGURATION
     if not code:
         click.echo("everything fits")
     return code
@@ -123,6 +179,16 @@ def _unplayed(config: Config) -> list[str]:
                     cure = "write an account code that these books know"
                     said[f"accounts.csv: {code!r} for the role {role.value} is no account of {books.connector}; {cure}"] = None
     return list(said)
+
+
+def _misfits(config: Config) -> list[str]:
+    from syncjob.cli.choosing import misfits
+    from syncjob.errors import ConnectorDown
+
+    try:
+        return misfits(config)
+    except ConnectorDown as wrong:
+        return [str(wrong)]
 
 
 def _accepts(books: Block, code: str) -> bool:

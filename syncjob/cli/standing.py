@@ -83,14 +83,18 @@ def standing(config: Config, store: Store, now: datetime) -> dict[str, Json]:
     targets: dict[str, Json] = {}
     for block in (*config.of("accounting"), *config.of("crm")):
         targets[block.name] = _target(store, block.name, now, books=block.group == "accounting")
+    from syncjob.cli.scheduling import next_run
+
     last, nightly = store.runs(1), store.runs(1, "nightly")
+    following = next_run(config.home)  # cron and systemd do not tell us theirs
     held = bool(store.refusals() or store.held())
     return {
         "now": _iso(now),
         "runs": {
             "last": _run(last[0]) if last else None,
             "last_nightly": _run(nightly[0]) if nightly else None,
-            "next_nightly_after": _iso(_next_nightly(config, now)),
+            "next": _iso(following) if following else None,
+            "next_nightly_after": _iso(config.schedule.next_night(now)),
         },
         "sources": sources,
         "targets": targets,
@@ -113,15 +117,6 @@ def _run(run: Run) -> Json:
         "exit": run.exit,
         "counts": run.counts,
     }
-
-
-def _next_nightly(config: Config, now: datetime) -> datetime:
-    from syncjob.moment import business_date, start_of
-
-    day = business_date(now, config.zone)
-    at = timedelta(hours=config.nightly_at.hour, minutes=config.nightly_at.minute)
-    today = start_of(day, config.zone) + at
-    return today if today > now else start_of(day + timedelta(days=1), config.zone) + at
 
 
 def _source(config: Config, store: Store, name: str, now: datetime) -> Json:
@@ -247,6 +242,8 @@ def _lines(config: Config, stands: Mapping[str, Json]) -> list[str]:
     runs = _map(stands["runs"])
     lines = [f"Last run       {_when(config, runs['last'])}"]
     lines.append(f"Last night     {_when(config, runs['last_nightly'])}")
+    if runs["next"]:
+        lines.append(f"Next run       {_local(config, str(runs['next']))}, by the own scheduler")
     lines.append(f"Next night     the first run after {_local(config, str(runs['next_nightly_after']))}")
     for name, value in _map(stands["sources"]).items():
         source = _map(value)

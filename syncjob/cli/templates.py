@@ -21,6 +21,15 @@ start: {start}
 # The first run after this time of day, in the books' zone, also reads deeper, reconciles and writes the summary.
 nightly_at: "02:00"
 
+# When `syncjob schedule` begins runs; cron and systemd timers have times of their own. Instead of every: a cron expression,
+# such as cron: "*/15 6-22 * * 1-5", with its zone: {zone} where that is not the books' own.
+schedule:
+  every: 15m
+  # A run may begin up to so much later, by chance, so that not everybody asks the gateway at the full quarter.
+  jitter: 30s
+  # A run that could not begin within so long is left out; the next one does its work.
+  misfire_grace: 10m
+
 # Where syncjob keeps what it knows: a file under the home, or postgresql://USER@HOST/DATABASE
 state: state/syncjob.sqlite
 

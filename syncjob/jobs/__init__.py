@@ -28,9 +28,10 @@ from syncjob.jobs.opening import is_open, open_books, with_starts
 from syncjob.jobs.planning import plan_dirty
 from syncjob.jobs.poll import poll
 from syncjob.model import Delivery, Role, Status, Stream
-from syncjob.moment import business_date, start_of
+from syncjob.moment import business_date
 from syncjob.ports import AccountingTarget, CrmTarget
 from syncjob.reconcile import Leg
+from syncjob.timetable import night_of
 
 __all__ = ["Intake", "Job", "Report", "Sink", "Source", "is_nightly", "run"]
 
@@ -62,9 +63,8 @@ def is_nightly(job: Job) -> bool:
     now = job.now()
     day = business_date(now, job.rules.zone)
     for candidate in (day, day - timedelta(days=1)):
-        midnight = start_of(candidate, job.rules.zone)
-        due = midnight + timedelta(hours=job.nightly_at.hour, minutes=job.nightly_at.minute)
-        if due <= now:
+        due = night_of(candidate, job.nightly_at, job.rules.zone)
+        if due is not None and due <= now:
             # A nightly run that was killed did not close the books: the next run is the nightly one again.
             tonight = [one for one in job.store.runs(20, "nightly") if one.ended is not None and one.started >= due]
             if any(one.exit in (0, EXIT_HELD) for one in tonight):

@@ -83,15 +83,20 @@ def _lasting(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def feeds_for(source: Source, span: Span, now: datetime) -> list[Feed]:
-    """What a backfill reads: the posting feeds and the object lists; events only where no list makes up for them."""
-    feeds = source.gateway.feeds
-    numbered = [feed.name for feed in feeds if feed.axis == "sequence"]
-    if numbered:
-        raise Misconfigured(f"{source.name}: {numbered[0]} goes by numbers, not by time; a backfill by days cannot read it")
-    filled = {feed.fills for feed in feeds}
-    kept = [feed for feed in feeds if not feed.retention or now - feed.retention <= span.since]
-    return [feed for feed in feeds if feed.fills or (feed in kept and feed.name not in filled)]
+def _refuse_numbered(source: Source) -> None:
+    for feed in source.gateway.feeds:
+        if feed.axis == "sequence":
+            raise Misconfigured(f"{source.name}: {feed.name} goes by numbers, not by time; a backfill by days cannot read it")
+
+
+def _is_kept(feed: Feed, span: Span, clock: datetime) -> bool:
+    """Whether the gateway still keeps what a feed said in those days; where not, its object lists are all there is."""
+    return feed.retention is None or clock - feed.retention <= span.since
+
+
+def _window(feed: Feed, span: Span) -> Window:
+    # What became of the objects of those days is told by events of later days: those are read up to now.
+    return Window(span.since, None if feed.retention else span.until)
 
 
 def refuse_before_start(job: Job, source: str, span: Span) -> None:
@@ -122,16 +127,17 @@ def intake(span: Span, *, before_start: bool) -> Intake:
 
 
 def _read(span: Span, before_start: bool, job: Job, source: Source, stream: Stream, deadline: Deadline, tally: Tally) -> None:
-    feeds = feeds_for(source, span, job.now())
+    _refuse_numbered(source)
+    feeds, clock = source.gateway.feeds, job.now()
     name = f"backfill:{source.name}"
     done, at, resume = _left_off(job.store.get_fact(name), span)
     pace = Pace(job, span, len(feeds), done=len(done))
     for feed in feeds:
-        if feed.name in done:
+        if feed.name in done or not _is_kept(feed, span, clock):
             continue
         going_on = resume if feed.name == at else None
-        for page in ahead(source.gateway.pages(feed, Window(span.since, span.until), going_on)):
-            records = land(page.records, source.map.keep)
+        for page in ahead(source.gateway.pages(feed, _window(feed, span), going_on)):
+            records, clock = land(page.records, source.map.keep), page.seen_at
             if page.resume is None:
                 done.append(feed.name)
             with job.store.together():

@@ -27,7 +27,7 @@ from syncjob.model import (
     Stream,
     Transaction,
 )
-from syncjob.money import Money, from_gateway
+from syncjob.money import Money, declare_gateway, from_gateway
 from syncjob.yamlfile import Node
 
 _MOVEMENT = {  # field -> (type of value, whether it must be there)
@@ -67,12 +67,13 @@ Known = dict[tuple[str, str], Record]  # the newest version of each record of a 
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """How a record of the same subject is found: the types it may have, the text to look for, the field to compare."""
+    """How a record of the same subject is found: its types, the text to look for, the field to compare, and which count."""
 
     index: int
     types: tuple[str, ...]
     wanted: Value
     where: Read | None
+    only: Callable[[Scope], bool] | None
 
     def find(self, scope: Scope, known: Known) -> list[Record]:
         """The joined record by its id, or all whose field equals the wanted text."""
@@ -89,13 +90,15 @@ class Join:
                     raise RecordRefused(f"its {type} {wanted} is held itself", cure=f"settle that first, {RETRY}")
                 return [found]
             return []
-        return [one for one in known.values() if one.type in self.types and self.where((None, one)) == wanted]
+        found_all = [one for one in known.values() if one.type in self.types and self.where((None, one)) == wanted]
+        return found_all if self.only is None else [one for one in found_all if self.only((None, one))]
 
 
 class _Block:
     """A group of rules about one record type."""
 
     def __init__(self, gateway: str, source: str, node: Node, keeping: Keeping, words: Sequence[str]) -> None:
+        self._gateway, self._source = gateway, source
         self.words = node.mapping(["record", "when", "needs", "joins", *words], ["record"])
         self.record = keeping.known_type(self.words["record"])
         self.paths = Paths(keeping.fields, self.record, keeping.personal)
@@ -108,17 +111,21 @@ class _Block:
             yield from self.words["joins"].mapping().items()
 
     def _join(self, name: str, node: Node, keeping: Keeping) -> Join:
-        words = node.mapping(["from", "record", "where"], ["from", "record"])
+        words = node.mapping(["from", "record", "where", "only"], ["from", "record"])
         types = tuple(keeping.known_type(one) for one in words["record"].one_or_more())
         wanted = self.rules.value(Node(node.place, {"from": words["from"], "as": Node(node.place, "id")}), "text")
-        where = None
+        where = only = None
+        if "only" in words and "where" not in words:
+            raise words["only"].wrong("only: chooses among the records that where: finds", "add where:")
         if "where" in words:
             if len(types) > 1:
                 raise words["where"].wrong("where: compares a field of one record type", "name one type at record:")
             joined = Paths(keeping.fields, types[0], keeping.personal)
             where = joined.reader(words["where"], is_id=True)[1]
+            if "only" in words:
+                only = Rules(self._gateway, self._source, joined).condition({"when": words["only"]})
             self.paths.also(joined)
-        return Join(self.paths.join(name, types), types, wanted, where)
+        return Join(self.paths.join(name, types), types, wanted, where, only)
 
     def bare(self, stream: Stream, record: Record) -> list[Any]:
         """The scope of a record before its joins."""
@@ -319,7 +326,7 @@ class GatewayMap:
         """Check the whole map; raises Misconfigured with file, line and column."""
         words = file.root.mapping(["gateway", "keep", "personal", "movements", "facts", "people"], ["gateway", "movements"])
         self.name = words["gateway"].choice([file.of])
-        _decimals_are_known(words["gateway"])
+        _decimals_are_known(words["gateway"], file.schema)
         self.digest = file.digest
         self._map = file.name
         self._keeping = Keeping(Fields.load(file.schema, file.of), words.get("keep"), words.get("personal"))
@@ -391,11 +398,19 @@ def load_gateway(name: str, home: FilePath | None = None) -> GatewayMap:
     return GatewayMap(files.read("gateways", name, home))
 
 
-def _decimals_are_known(gateway: Node) -> None:
+def _decimals_are_known(gateway: Node, schema: Node) -> None:
+    """A schema may say where its vendor's whole numbers have other decimals than ISO: `decimals: {ISK: 2, IQD: unknown}`."""
+    name, said = gateway.text(), schema.mapping().get("decimals")
     try:
-        from_gateway(gateway.text(), 0, "EUR")
+        if said is not None:
+            odd = {code: None if one.content == "unknown" else one.whole(0, 4) for code, one in said.mapping().items()}
+            declare_gateway(name, odd)
+        from_gateway(name, 0, "EUR")
+    except RecordRefused as wrong:
+        raise (said or gateway).wrong(str(wrong), wrong.cure) from None
     except KeyError:
-        raise gateway.wrong(f"the decimals of {gateway.text()!r} are not listed in money.py", "add the gateway there") from None
+        cure = f"add decimals: to {schema.place.file}, {{}} where all are those of ISO 4217"
+        raise gateway.wrong(f"the decimals of {name!r} are listed neither in its schema nor in money.py", cure) from None
 
 
 def _refusal(stream: Stream, record: Record, refused: RecordRefused) -> Refusal:

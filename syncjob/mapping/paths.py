@@ -37,7 +37,7 @@ class Fields:
     @classmethod
     def load(cls, schema: Node, name: str) -> Fields:
         """Read the `records` of a gateway's field schema."""
-        words = schema.mapping(["gateway", "version", "records"], ["gateway", "records"])
+        words = schema.mapping(["gateway", "version", "decimals", "records"], ["gateway", "records"])
         words["gateway"].choice([name])
         return cls(
             schema.place.file,

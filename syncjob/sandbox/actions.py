@@ -8,9 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
+NO_SHARES: Mapping[str, int] = MappingProxyType({})
+
+
+class Action(Protocol):
+    """Anything that happens, and when."""
+
+    @property
+    def at(self) -> int:
+        """Unix seconds."""
 
 
 class NewCustomer(NamedTuple):
@@ -35,8 +44,19 @@ class UpdateCustomer(NamedTuple):
     description: str | None = None
 
 
+class DeleteCustomer(NamedTuple):
+    """A customer is deleted; what they paid stays, and their subscriptions end at once."""
+
+    at: int
+    customer: str
+
+
 class Pay(NamedTuple):
-    """A customer pays; `invoice` is the sales invoice that it is really for, whatever the payment says."""
+    """A customer pays; `invoice` is the sales invoice that it is really for, whatever the payment says.
+
+    `invoices` says the same of a payment for several: how much of it is for which. `application_fee` is the platform's share
+    of a connected account's payment; `passthrough` and `withheld` are the network's costs and the tax kept back.
+    """
 
     at: int
     label: str
@@ -49,6 +69,62 @@ class Pay(NamedTuple):
     invoice: str | None = None
     settled: str | None = None
     fee_tax: int = 0
+    invoices: Mapping[str, int] = NO_SHARES
+    application_fee: int = 0
+    passthrough: int = 0
+    withheld: int = 0
+
+
+class PayLater(NamedTuple):
+    """A customer pays in a way that is pending for days: the money comes, or never does."""
+
+    at: int
+    label: str
+    customer: str | None
+    amount: int
+    currency: str
+    description: str | None = None
+    metadata: Mapping[str, str] = NOTHING
+    method: str = "sepa_debit"
+    invoice: str | None = None
+    days: int = 5
+    fails: bool = False
+
+
+class SettlePayment(NamedTuple):
+    """A pending payment succeeds, or fails."""
+
+    at: int
+    charge: str
+    fails: bool = False
+
+
+class Authorize(NamedTuple):
+    """A customer's card is good for an amount that nobody has taken yet."""
+
+    at: int
+    label: str
+    customer: str | None
+    amount: int
+    currency: str
+    description: str | None = None
+    metadata: Mapping[str, str] = NOTHING
+    invoice: str | None = None
+
+
+class Capture(NamedTuple):
+    """The merchant takes what was authorised, or a part of it; the rest is let go."""
+
+    at: int
+    charge: str
+    amount: int | None = None
+
+
+class ExpireAuthorization(NamedTuple):
+    """Nobody took the money in time."""
+
+    at: int
+    charge: str
 
 
 class Decline(NamedTuple):
@@ -87,6 +163,15 @@ class GiveRefund(NamedTuple):
     charge: str
     amount: int | None = None
     reason: str = "requested_by_customer"
+    pending: bool = False
+
+
+class SettleRefund(NamedTuple):
+    """A pending refund arrives, or is called back."""
+
+    at: int
+    refund: str
+    canceled: bool = False
 
 
 class FailRefund(NamedTuple):
@@ -98,12 +183,21 @@ class FailRefund(NamedTuple):
 
 
 class OpenDispute(NamedTuple):
-    """A customer's bank takes a payment back."""
+    """A customer's bank takes a payment back; an inquiry only asks, and moves nothing."""
 
     at: int
     label: str
     charge: str
     reason: str = "fraudulent"
+    inquiry: bool = False
+
+
+class UpdateDispute(NamedTuple):
+    """A dispute moves on: evidence is under review, an inquiry becomes a dispute, is closed, or is prevented."""
+
+    at: int
+    dispute: str
+    status: str
 
 
 class CloseDispute(NamedTuple):
@@ -115,7 +209,10 @@ class CloseDispute(NamedTuple):
 
 
 class Move(NamedTuple):
-    """A line of the balance that belongs to no object: a usage fee, a reserve, something nobody knows."""
+    """A line of the balance that no payment made: a usage fee, a reserve, something nobody knows.
+
+    With `origin` an object of its own stands behind it, for the types that have one.
+    """
 
     at: int
     type: str
@@ -125,19 +222,32 @@ class Move(NamedTuple):
     category: str | None = None
     description: str | None = None
     id: str | None = None
+    origin: bool = False
 
 
 class TopUp(NamedTuple):
-    """The merchant brings money to the balance."""
+    """The merchant brings money to the balance; a pending one may still fail."""
 
     at: int
     label: str
     amount: int
     currency: str
+    pending: bool = False
+
+
+class EndTopUp(NamedTuple):
+    """A top-up arrives, fails, is called off, or is taken back: succeeded, failed, canceled, reversed."""
+
+    at: int
+    topup: str
+    status: str
 
 
 class PayOut(NamedTuple):
-    """What is available goes to the bank; a manual payout takes an amount."""
+    """What is available goes to the bank; a manual payout takes an amount.
+
+    An instant one costs a fee; a pending one can still be called off; with `debit` the bank account pays what the balance owes.
+    """
 
     at: int
     currency: str
@@ -145,6 +255,9 @@ class PayOut(NamedTuple):
     automatic: bool = True
     amount: int | None = None
     fails: bool = False
+    instant: bool = False
+    pending: bool = False
+    debit: bool = False
 
 
 class EndPayout(NamedTuple):
@@ -153,6 +266,48 @@ class EndPayout(NamedTuple):
     at: int
     payout: str
     fails: bool
+
+
+class CancelPayout(NamedTuple):
+    """A payout that has not left yet is called off."""
+
+    at: int
+    payout: str
+
+
+class ReversePayout(NamedTuple):
+    """A payout that has arrived is fetched back from the bank account."""
+
+    at: int
+    label: str
+    payout: str
+
+
+class HoldReserve(NamedTuple):
+    """Stripe holds money back, in a balance of its own."""
+
+    at: int
+    label: str
+    amount: int
+    currency: str
+
+
+class ReleaseReserve(NamedTuple):
+    """Stripe gives held money free; without an amount, all that is left."""
+
+    at: int
+    hold: str
+    amount: int | None = None
+
+
+class Convert(NamedTuple):
+    """A balance in one currency becomes one in another, for a fee."""
+
+    at: int
+    amount: int
+    currency: str
+    to: str
+    fee: int = 0
 
 
 class IssueSalesInvoice(NamedTuple):
@@ -178,15 +333,19 @@ class IssueStripeInvoice(NamedTuple):
     description: str
     subscription: str | None = None
     due_days: int | None = 14
+    draft: bool = False
+    tax: int = 0
+    metadata: Mapping[str, str] = NOTHING
 
 
 class PayStripeInvoice(NamedTuple):
-    """A customer pays an invoice of Stripe's in full."""
+    """A customer pays an invoice of Stripe's, in full unless an amount says otherwise."""
 
     at: int
     label: str
     stripe_invoice: str
     invoice: str | None = None
+    amount: int | None = None
 
 
 class FailStripeInvoice(NamedTuple):
@@ -205,34 +364,12 @@ class Subscribe(NamedTuple):
     customer: str
     amount: int
     currency: str
+    trial_days: int = 0
 
 
 class CancelSubscription(NamedTuple):
-    """A customer ends a subscription at once."""
+    """A customer ends a subscription, at once or at the end of what is paid."""
 
     at: int
     subscription: str
-
-
-Action = (
-    NewCustomer
-    | UpdateCustomer
-    | Pay
-    | Decline
-    | UpdateCharge
-    | FailPayment
-    | GiveRefund
-    | FailRefund
-    | OpenDispute
-    | CloseDispute
-    | Move
-    | TopUp
-    | PayOut
-    | EndPayout
-    | IssueSalesInvoice
-    | IssueStripeInvoice
-    | PayStripeInvoice
-    | FailStripeInvoice
-    | Subscribe
-    | CancelSubscription
-)
+    at_period_end: bool = False

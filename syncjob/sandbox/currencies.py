@@ -20,6 +20,8 @@ MICRO = 1_000_000
 # Minor units of euro per minor unit, in millionths, before the day's movement.
 _TO_HOME = {"gbp": 1_154_700, "chf": 1_062_300, "sek": 88_900, "dkk": 134_000, "nok": 85_100, "pln": 234_500}
 
+_BALANCE_TO_HOME = {"usd": 921_400, "jpy": 610_000, "kwd": 300_000, "isk": 6_700}
+
 # Settlement currency -> (basis points, fixed part) of a card payment.
 _TARIFF = {"eur": (150, 25), "usd": (290, 30), "jpy": (360, 0), "kwd": (290, 100), "isk": (290, 3_000)}
 _SEPA_FEE = 35
@@ -60,6 +62,20 @@ def payment_fees(amount: int, settled: str, method: str, rate: int | None) -> tu
     if rate is not None:
         parts.append(("Stripe currency conversion fee", stepped(amount * _FX_BASIS_POINTS, 10_000, settled)))
     return tuple(parts)
+
+
+def rate_between(currency: str, to: str, day: int) -> int:
+    """The day's rate from one balance to another, in millionths of minor unit per minor unit."""
+    if currency == HOME:
+        return MICRO * MICRO // rate_between(to, HOME, day)
+    first = _TO_HOME.get(currency) or _BALANCE_TO_HOME[currency]
+    second = MICRO if to == HOME else _TO_HOME.get(to) or _BALANCE_TO_HOME[to]
+    return first * MICRO // second + (day * 7_919 % 13 - 6) * 700
+
+
+def instant_payout_fee(amount: int, currency: str) -> int:
+    """What Stripe takes for a payout that arrives within the half hour: one percent."""
+    return stepped(amount * 100, 10_000, currency)
 
 
 def dispute_fee(settled: str) -> int:

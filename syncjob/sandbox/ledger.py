@@ -7,25 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from syncjob.sandbox.categories import AT_ONCE, CATEGORY
 from syncjob.sandbox.objects import FeeDetail, Movement
 from syncjob.sandbox.shelf import Shelf
 
 DAY = 86_400
 DELAY_DAYS = 2
-_CATEGORY = {
-    "charge": "charge",
-    "payment": "charge",
-    "refund": "refund",
-    "payment_refund": "refund",
-    "refund_failure": "refund_failure",
-    "payment_failure_refund": "charge_failure",
-    "stripe_fee": "fee",
-    "payout": "payout",
-    "payout_failure": "payout_reversal",
-    "payout_cancel": "payout_reversal",
-    "topup": "topup",
-    "reserve_transaction": "risk_reserved_funds",
-}
+PAYMENTS = "payments"
 
 
 def midnight(at: int) -> int:
@@ -43,6 +31,8 @@ class Ledger:
         )
         self.members: dict[str, list[int]] = {}
         self.total: dict[str, int] = {}
+        self.elsewhere: dict[str, dict[str, int]] = {}
+        self.connect_reserved: dict[str, int] = {}
         self._waiting: dict[str, list[int]] = {}
 
     def move(
@@ -53,43 +43,60 @@ class Ledger:
         currency: str,
         *,
         fees: Sequence[tuple[str, int]] = (),
+        parts: tuple[FeeDetail, ...] = (),
         source: str | None = None,
         description: str | None = None,
         category: str | None = None,
         rate_micro: int | None = None,
         id: str | None = None,
         payout: str | None = None,
+        balance_type: str = PAYMENTS,
     ) -> Movement:
         """Write one movement; money that comes in waits two days, money that goes out goes at once."""
+        waits = amount > 0 and type not in AT_ONCE and balance_type == PAYMENTS
         movement = Movement(
             id=id or self._mint("txn"),
             created=at,
             type=type,
-            category=category or _CATEGORY.get(type, type),
+            category=category or CATEGORY.get(type, type),
             amount=amount,
-            fee_details=tuple(FeeDetail(part, currency, text, "tax" if text == "VAT" else "stripe_fee") for text, part in fees),
+            fee_details=(
+                *(FeeDetail(part, currency, text, "tax" if text == "VAT" else "stripe_fee") for text, part in fees),
+                *parts,
+            ),
             currency=currency,
             rate_micro=rate_micro,
-            available_on=midnight(at) + DELAY_DAYS * DAY if amount > 0 and type != "payout_failure" else midnight(at),
+            available_on=midnight(at) + DELAY_DAYS * DAY if waits else midnight(at),
             source=source,
             description=description,
+            balance_type=balance_type,
         )
         place = len(self.movements)
         self.movements.add(movement)
+        if balance_type != PAYMENTS:
+            # Another balance: no payout ever takes from it.
+            other = self.elsewhere.setdefault(balance_type, {})
+            other[currency] = other.get(currency, 0) + movement.net
+            return movement
         self.total[currency] = self.total.get(currency, 0) + movement.net
         if payout is not None:
             self.members[payout].append(place)
         else:
             self._waiting.setdefault(currency, []).append(place)
+        if movement.category == "connect_reserved_funds":
+            self.connect_reserved[currency] = self.connect_reserved.get(currency, 0) - movement.net
         return movement
 
-    def gather(self, payout: str, currency: str, at: int) -> int:
-        """Put all that is available and not yet paid out into this payout, if together it is worth something."""
+    def gather(self, payout: str, currency: str, at: int, debit: bool = False) -> int:
+        """Put all that is available and not yet paid out into this payout, if together it is worth something.
+
+        With `debit` a debt counts too: the bank account is then asked for it, and the sum is negative.
+        """
         rows = self.movements.rows
         waiting = self._waiting.get(currency, [])
         ready = [place for place in waiting if rows[place].available_on <= at]
         amount = sum(rows[place].net for place in ready)
-        if amount <= 0:
+        if amount == 0 or (amount < 0 and not debit):
             return 0
         self.members[payout] = ready
         self._waiting[currency] = [place for place in waiting if rows[place].available_on > at]

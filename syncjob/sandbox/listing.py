@@ -5,6 +5,7 @@ Times are Unix seconds.
 
 from __future__ import annotations
 
+import json
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -13,24 +14,11 @@ from itertools import islice
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
-from syncjob.sandbox.objects import (
-    Charge,
-    CreditNote,
-    Customer,
-    Dispute,
-    Event,
-    Invoice,
-    InvoicePayment,
-    Movement,
-    PaymentIntent,
-    Payout,
-    Refund,
-    Subscription,
-    Topup,
-)
+from syncjob.sandbox.objects import Customer, Event, Subscription
+from syncjob.sandbox.resources import RESOURCES, Resource
 from syncjob.sandbox.shelf import Shelf
-from syncjob.sandbox.world import RETENTION_SECONDS, World
-from syncjob.sandbox.writer import EXPANDABLE, Writer, branches
+from syncjob.sandbox.world import World
+from syncjob.sandbox.writer import EXPANDABLE, Writer, branches, to_bytes
 
 TYPES_MAX = 20
 EXPAND_DEPTH_MAX = 4
@@ -49,68 +37,6 @@ class Refusal(Exception):
         """Stripe's error body."""
         error = {"code": self.code, "message": self.message, "param": self.param, "type": "invalid_request_error"}
         return {"error": {name: value for name, value in error.items() if value is not None}}
-
-
-class Resource(NamedTuple):
-    """What can be listed under one path, and by which filters."""
-
-    noun: str
-    type: type
-    shelf: Callable[[World], Shelf[Any]]
-    indexed: Mapping[str, str] = {}
-    fields: Mapping[str, Callable[[Any], object]] = {}
-    times: Mapping[str, Callable[[Any], int | None]] = {}
-
-
-def _same(*names: str) -> dict[str, str]:
-    return {name: name for name in names}
-
-
-RESOURCES: Mapping[str, Resource] = {
-    "balance_transactions": Resource(
-        "balance transaction", Movement, lambda w: w.ledger.movements, _same("type", "source", "currency")
-    ),
-    "charges": Resource(
-        "charge",
-        Charge,
-        lambda w: w.charges,
-        _same("customer", "payment_intent"),
-        {"transfer_group": lambda _: None},
-    ),
-    "refunds": Resource("refund", Refund, lambda w: w.refunds, _same("charge", "payment_intent")),
-    "disputes": Resource("dispute", Dispute, lambda w: w.disputes, _same("charge", "payment_intent")),
-    "payouts": Resource(
-        "payout",
-        Payout,
-        lambda w: w.payouts,
-        fields={"status": lambda it: it.status, "destination": lambda _: "ba_1SandboxExampleBank"},
-        times={"arrival_date": lambda it: it.arrival_date},
-    ),
-    "events": Resource("event", Event, lambda w: w.events, fields={"delivery_success": lambda _: "true"}),
-    "customers": Resource("customer", Customer, lambda w: w.customers, fields={"email": lambda it: it.email}),
-    "invoices": Resource(
-        "invoice",
-        Invoice,
-        lambda w: w.invoices,
-        _same("customer", "subscription"),
-        {
-            "status": lambda it: it.status,
-            "collection_method": lambda it: "send_invoice" if it.due_date else "charge_automatically",
-        },
-        {"due_date": lambda it: it.due_date},
-    ),
-    "invoice_payments": Resource(
-        "invoice payment",
-        InvoicePayment,
-        lambda w: w.invoice_payments,
-        {"invoice": "invoice", "payment[payment_intent]": "payment_intent"},
-        {"status": lambda _: "paid", "payment[type]": lambda _: "payment_intent"},
-    ),
-    "payment_intents": Resource("payment_intent", PaymentIntent, lambda w: w.intents, _same("customer")),
-    "subscriptions": Resource("subscription", Subscription, lambda w: w.subscriptions, _same("customer")),
-    "credit_notes": Resource("credit note", CreditNote, lambda w: w.credit_notes, fields={"invoice": lambda _: None}),
-    "topups": Resource("top-up", Topup, lambda w: w.topups, fields={"status": lambda _: "succeeded"}),
-}
 
 
 class Request(NamedTuple):
@@ -213,13 +139,39 @@ class Lists:
             expand.append(text)
         shelf = resource.shelf(self._world)
         place = self._place(resource, shelf, id)
+        if place is None and resource.type is Customer:
+            place = shelf.place.get(id)  # a deleted customer is still told of, in three words
         if place is None:
             raise Refusal(404, f"No such {resource.noun}: '{id}'", "resource_missing", "id")
         tree = branches(expansion(resource, expand, ""))
         return self._writer.row(shelf.rows[place], shelf.version.get(place, 0), tree)
 
-    def page(self, path: str, query: str, late_seconds: int = 0, repeat: bool = False) -> bytes:
-        """One page of a list; `late_seconds` hides what is younger, `repeat` shows the cursor's row once more."""
+    def inner(self, path: str, id: str, field: str, query: str) -> bytes:
+        """One page of a list that stands inside an object, newest first; only cursors and a limit are understood."""
+        outer = json.loads(self.one(path, id, "expand[]=refunds" if path == "charges" else ""))
+        rows = outer[field]["data"]
+        asked = dict(parse_qsl(query, keep_blank_values=True))
+        for name in asked.keys() - {"limit", "starting_after", "ending_before"}:
+            raise Refusal(400, f"Received unknown parameter: {name}", "parameter_unknown", name)
+        limit = _limit(asked.get("limit", "10"))
+        places = {row["id"]: place for place, row in enumerate(rows)}
+        for name in ("starting_after", "ending_before"):
+            if name in asked and asked[name] not in places:
+                raise Refusal(400, f"No such object: '{asked[name]}'", "resource_missing", name)
+        if "ending_before" in asked:
+            rows = rows[: places[asked["ending_before"]]]
+            shown = rows[-limit:]
+        else:
+            rows = rows[places[asked["starting_after"]] + 1 :] if "starting_after" in asked else rows
+            shown = rows[:limit]
+        page = {"object": "list", "data": shown, "has_more": len(rows) > limit, "url": outer[field]["url"]}
+        return to_bytes(page)
+
+    def page(self, path: str, query: str, late_seconds: int = 0, repeat: bool = False, endless: str = "") -> bytes:
+        """One page of a list; `late_seconds` hides what is younger, `repeat` shows the cursor's row once more.
+
+        An `endless` list always promises more: behind its end it shows the last row again ("repeat") or nothing ("empty").
+        """
         resource = RESOURCES[path]
         request = understood(resource, query)
         tree = branches(expansion(resource, request.expand, "data"))
@@ -244,28 +196,32 @@ class Lists:
         shown = found[:limit]
         if upward:
             shown.reverse()
+        if endless == "repeat" and not shown and cursor is not None:
+            shown = [shelf.place[cursor]]
         rows, versions, row = shelf.rows, shelf.version, self._writer.row
         data = b",".join([row(rows[place], versions.get(place, 0), tree) for place in shown])
         return b'{"object":"list","data":[%b],"has_more":%b,"url":"/v1/%b"}' % (
             data,
-            b"true" if len(found) > limit else b"false",
+            b"true" if endless or len(found) > limit else b"false",
             path.encode(),
         )
 
     def _place(self, resource: Resource, shelf: Shelf[Any], id: str) -> int | None:
         place = shelf.place.get(id)
+        if place in shelf.gone:
+            return None
         if place is not None and resource.type is Event and self._aged(shelf.created[place]):
             return None
         return place
 
     def _aged(self, created: int) -> bool:
-        return created < self._world.clock - RETENTION_SECONDS
+        return created < self._world.kept_since()
 
     def _span(self, resource: Resource, shelf: Shelf[Any], request: Request, until: int) -> tuple[int, int]:
         bounds = request.bounds.get("created", {})
         since = [bounds[name] + (name == "gt") for name in ("gte", "gt") if name in bounds]
         if resource.type is Event:
-            since.append(self._world.clock - RETENTION_SECONDS)
+            since.append(self._world.kept_since())
         untils = [until] + [bounds[name] - (name == "lt") for name in ("lte", "lt") if name in bounds]
         return shelf.span(max(since) if since else None, min(untils))
 
@@ -288,6 +244,9 @@ class Lists:
             walk = range(low, high) if upward else range(high - 1, low - 1, -1)
         tests = self._tests(resource, request)
         rows = shelf.rows
+        if shelf.gone:
+            gone = shelf.gone
+            return (place for place in walk if place not in gone and all(test(rows[place]) for test in tests))
         return (place for place in walk if all(test(rows[place]) for test in tests))
 
     def _members(self, id: str) -> Sequence[int]:

@@ -1,38 +1,19 @@
-"""What payments, refunds, disputes and payouts do to the world; amounts in minor units, times in Unix seconds."""
+"""What payments and refunds do to the world; amounts in minor units, times in Unix seconds."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from syncjob.sandbox import actions as do
-from syncjob.sandbox.currencies import converted, dispute_fee, payment_fees, rate_micro, settlement_of
-from syncjob.sandbox.ledger import DAY, DELAY_DAYS, midnight
-from syncjob.sandbox.objects import Charge, Customer, Dispute, Movement, PaymentIntent, Payout, Refund, Topup
+from syncjob.sandbox.currencies import converted, payment_fees, rate_micro, settlement_of
+from syncjob.sandbox.ledger import DAY
+from syncjob.sandbox.objects import Charge, FeeDetail, Movement, PaymentIntent, Refund
 
 if TYPE_CHECKING:
     from syncjob.sandbox.world import World
 
-# A payout that arrives on a day is reported as paid that morning.
-_PAID_AT_SECONDS = 5 * 3_600
-_NETWORK_CODE = {"fraudulent": "10.4", "product_not_received": "13.1", "duplicate": "12.6"}
-
-
-def new_customer(world: World, it: do.NewCustomer) -> None:
-    """A customer registers."""
-    customer = Customer(world.mint("cus"), world.now, it.name, it.email, it.country, it.city, it.description, do.NOTHING)
-    world.customers.add(customer)
-    world.name(it.label, customer.id)
-    world.emit("customer.created", customer)
-
-
-def update_customer(world: World, it: do.UpdateCustomer) -> None:
-    """A customer's particulars change."""
-    old = world.customers.get(world.known(it.customer))
-    wish = {"email": it.email, "name": it.name, "description": it.description}
-    changed = {field: value for field, value in wish.items() if value is not None}
-    new = world.customers.replace(old._replace(**changed))  # type: ignore[arg-type]
-    world.emit("customer.updated", new, {field: getattr(old, field) for field in changed})
+Fees: TypeAlias = tuple[tuple[str, int], ...]
 
 
 def _payer(world: World, customer: str | None) -> tuple[str | None, str | None, str | None, str | None]:
@@ -42,23 +23,14 @@ def _payer(world: World, customer: str | None) -> tuple[str | None, str | None, 
     return payer.id, payer.name, payer.email, payer.country
 
 
-def take_payment(world: World, it: do.Pay) -> tuple[PaymentIntent, Charge]:
-    """A payment succeeds: intent, charge and a line of the balance."""
+def _begin(
+    world: World, it: do.Pay | do.PayLater | do.Authorize | do.Decline, method: str, intent_status: str, status: str
+) -> tuple[PaymentIntent, Charge]:
+    """An intent and a charge that belong together; no money has moved yet, and nobody has been told."""
     customer, name, email, country = _payer(world, it.customer)
-    charge_id = world.mint("py" if it.method == "sepa_debit" else "ch")
-    settled = it.settled or settlement_of(it.currency)
-    rate = rate_micro(it.currency, settled, world.now // DAY)
-    amount = converted(it.amount, rate, settled)
-    movement = world.ledger.move(
-        world.now,
-        "payment" if it.method == "sepa_debit" else "charge",
-        amount,
-        settled,
-        fees=(*payment_fees(amount, settled, it.method, rate), *((("VAT", it.fee_tax),) if it.fee_tax else ())),
-        source=charge_id,
-        description=it.description,
-        rate_micro=rate,
-    )
+    charge_id = world.mint("py" if method == "sepa_debit" else "ch")
+    metadata: Mapping[str, str] = do.NOTHING if isinstance(it, do.Decline) else it.metadata
+    code = it.code if isinstance(it, do.Decline) else None
     intent = PaymentIntent(
         world.mint("pi"),
         world.now,
@@ -66,10 +38,11 @@ def take_payment(world: World, it: do.Pay) -> tuple[PaymentIntent, Charge]:
         it.currency,
         customer,
         it.description,
-        it.metadata,
-        it.method,
-        "succeeded",
+        metadata,
+        method,
+        intent_status,
         charge_id,
+        code,
     )
     charge = Charge(
         charge_id,
@@ -81,18 +54,87 @@ def take_payment(world: World, it: do.Pay) -> tuple[PaymentIntent, Charge]:
         email,
         country,
         it.description,
-        it.metadata,
-        it.method,
+        metadata,
+        method,
         intent.id,
-        balance_transaction=movement.id,
+        status,
+        code,
     )
+    return intent, charge
+
+
+def _keep(world: World, label: str, intent: PaymentIntent, charge: Charge) -> None:
     world.intents.add(intent)
     world.charges.add(charge)
-    world.name(it.label, charge_id)
-    if it.invoice is not None:
-        world.paid_for[charge_id] = it.invoice
-        world.paid[it.invoice] += it.amount
+    world.name(label, charge.id)
+
+
+def _receive(world: World, charge: Charge, settled: str | None, fees: Fees, parts: tuple[FeeDetail, ...]) -> Movement:
+    """The line of the balance by which a payment arrives."""
+    settled = settled or settlement_of(charge.currency)
+    rate = rate_micro(charge.currency, settled, world.now // DAY)
+    amount = converted(charge.amount, rate, settled)
+    return world.ledger.move(
+        world.now,
+        "payment" if charge.id.startswith("py_") else "charge",
+        amount,
+        settled,
+        fees=(*payment_fees(amount, settled, charge.method, rate), *fees),
+        parts=parts,
+        source=charge.id,
+        description=charge.description,
+        rate_micro=rate,
+    )
+
+
+def take_payment(world: World, it: do.Pay) -> tuple[PaymentIntent, Charge]:
+    """A payment succeeds: intent, charge and a line of the balance."""
+    if it.application_fee and world.platform is None:
+        raise ValueError("only a connected account's payment has an application fee")
+    intent, charge = _begin(world, it, it.method, "succeeded", "succeeded")
+    settled = it.settled or settlement_of(it.currency)
+    taxes = (("VAT", it.fee_tax),) if it.fee_tax else ()
+    movement = _receive(world, charge, settled, taxes, _further_parts(world, it, settled))
+    charge = charge._replace(balance_transaction=movement.id)
+    if it.application_fee:
+        fee = world.earn(charge.id, it.application_fee, it.currency)
+        charge = charge._replace(application_fee=fee, application_fee_amount=it.application_fee)
+    _keep(world, it.label, intent, charge)
+    shares = {it.invoice: it.amount} if it.invoice is not None else it.invoices
+    if shares:
+        paid_for(world, charge.id, shares)
     return intent, charge
+
+
+def receive_transfer(world: World, transfer: str, amount: int, currency: str) -> str:
+    """A platform's transfer arrives in a connected account: a payment that nobody made with a card."""
+    it = do.Pay(world.now, "", None, amount, currency)
+    intent, charge = _begin(world, it, "sepa_debit", "succeeded", "succeeded")
+    movement = world.ledger.move(world.now, "payment", amount, currency, source=charge.id)
+    charge = charge._replace(balance_transaction=movement.id, source_transfer=transfer)
+    _keep(world, "", intent, charge)
+    world.emit("charge.succeeded", charge)
+    return charge.id
+
+
+def paid_for(world: World, charge: str, shares: Mapping[str, int]) -> None:
+    """Note in the merchant's own books what a payment was really for."""
+    world.paid_for[charge] = shares
+    for number, amount in shares.items():
+        world.paid[number] += amount
+
+
+def _further_parts(world: World, it: do.Pay, settled: str) -> tuple[FeeDetail, ...]:
+    parts = []
+    if it.application_fee:
+        parts.append(
+            FeeDetail(it.application_fee, settled, "Sandbox Example application fee", "application_fee", world.application)
+        )
+    if it.passthrough:
+        parts.append(FeeDetail(it.passthrough, settled, "Payment method network costs", "payment_method_passthrough_fee"))
+    if it.withheld:
+        parts.append(FeeDetail(it.withheld, settled, "Tax withheld", "withheld_tax"))
+    return tuple(parts)
 
 
 def pay(world: World, it: do.Pay) -> None:
@@ -104,44 +146,91 @@ def pay(world: World, it: do.Pay) -> None:
 
 def decline(world: World, it: do.Decline) -> None:
     """A card is refused: no money moves."""
-    customer, name, email, country = _payer(world, it.customer)
-    intent_id, charge_id = world.mint("pi"), world.mint("ch")
-    intent = world.intents.add(
-        PaymentIntent(
-            intent_id,
-            world.now,
-            it.amount,
-            it.currency,
-            customer,
-            it.description,
-            do.NOTHING,
-            "card",
-            "requires_payment_method",
-            charge_id,
-            it.code,
-        )
-    )
-    charge = world.charges.add(
-        Charge(
-            charge_id,
-            world.now,
-            it.amount,
-            it.currency,
-            customer,
-            name,
-            email,
-            country,
-            it.description,
-            do.NOTHING,
-            "card",
-            intent_id,
-            "failed",
-            it.code,
-        )
-    )
-    world.name(it.label, charge_id)
+    intent, charge = _begin(world, it, "card", "requires_payment_method", "failed")
+    _keep(world, it.label, intent, charge)
     world.emit("charge.failed", charge)
     world.emit("payment_intent.payment_failed", intent)
+
+
+def pay_later(world: World, it: do.PayLater) -> None:
+    """A payment is under way for days; nothing is on the balance before it has arrived."""
+    intent, charge = _begin(world, it, it.method, "processing", "pending")
+    _keep(world, it.label, intent, charge)
+    if it.invoice is not None:
+        world.meant_for[charge.id] = it.invoice
+    world.emit("charge.pending", charge)
+    world.emit("payment_intent.processing", intent)
+    world.later(do.SettlePayment(world.now + it.days * DAY, charge.id, it.fails))
+
+
+def settle_payment(world: World, it: do.SettlePayment) -> None:
+    """A pending payment succeeds, days after its charge was created, or it fails and no money ever moves."""
+    old = world.charges.get(world.known(it.charge))
+    if old.status != "pending":
+        return  # somebody settled it by hand before its day
+    invoice = world.meant_for.pop(old.id, None)
+    intent = world.intents.get(old.payment_intent)
+    if it.fails:
+        code = "payment_method_debit_failed"
+        charge = world.charges.replace(old._replace(status="failed", failure_code=code))
+        intent = world.intents.replace(intent._replace(status="requires_payment_method", failure_code=code))
+        world.emit("charge.failed", charge)
+        world.emit("payment_intent.payment_failed", intent)
+        return
+    movement = _receive(world, old, None, (), ())
+    charge = world.charges.replace(old._replace(status="succeeded", balance_transaction=movement.id))
+    intent = world.intents.replace(intent._replace(status="succeeded"))
+    if invoice is not None:
+        paid_for(world, charge.id, {invoice: charge.amount})
+    world.emit("charge.succeeded", charge)
+    world.emit("payment_intent.succeeded", intent)
+
+
+def authorize(world: World, it: do.Authorize) -> None:
+    """A card is good for the amount, and nobody has taken it yet: no money moves."""
+    intent, charge = _begin(world, it, "card", "requires_capture", "succeeded")
+    charge = charge._replace(amount_captured=0)
+    _keep(world, it.label, intent, charge)
+    if it.invoice is not None:
+        world.meant_for[charge.id] = it.invoice
+    world.emit("charge.succeeded", charge)
+    world.emit("payment_intent.amount_capturable_updated", intent)
+
+
+def _authorized(world: World, id: str) -> tuple[Charge, PaymentIntent]:
+    charge = world.charges.get(world.known(id))
+    intent = world.intents.get(charge.payment_intent)
+    if intent.status != "requires_capture":
+        raise ValueError(f"{charge.id} is not waiting to be captured")
+    return charge, intent
+
+
+def capture(world: World, it: do.Capture) -> None:
+    """The authorised money is taken whole, and what the merchant did not want goes back in the same moment."""
+    old, intent = _authorized(world, it.charge)
+    part = old.amount if it.amount is None else it.amount
+    if not 0 < part <= old.amount:
+        raise ValueError(f"{old.id} is authorised for {old.amount}, {part} cannot be captured")
+    movement = _receive(world, old, None, (), ())
+    charge = world.charges.replace(old._replace(amount_captured=part, balance_transaction=movement.id))
+    intent = world.intents.replace(intent._replace(status="succeeded"))
+    if part < old.amount:
+        refund = _refund(world, charge, old.amount - part, None, "succeeded", "partial_capture_reversal")
+        charge = world.charges.replace(charge._replace(amount_refunded=refund.amount))
+    invoice = world.meant_for.pop(old.id, None)
+    if invoice is not None:
+        paid_for(world, charge.id, {invoice: part})
+    world.emit("charge.captured", charge)
+    world.emit("payment_intent.succeeded", intent)
+
+
+def expire_authorization(world: World, it: do.ExpireAuthorization) -> None:
+    """An authorisation lapses; what looks like a refund on the charge moved no money."""
+    old, intent = _authorized(world, it.charge)
+    charge = world.charges.replace(old._replace(amount_refunded=old.amount))
+    world.meant_for.pop(old.id, None)
+    world.emit("charge.expired", charge)
+    world.emit("payment_intent.canceled", world.intents.replace(intent._replace(status="canceled")))
 
 
 def update_charge(world: World, it: do.UpdateCharge) -> None:
@@ -156,7 +245,7 @@ def update_charge(world: World, it: do.UpdateCharge) -> None:
     world.emit("charge.updated", world.charges.replace(new), previous)
 
 
-def _settled(world: World, charge: Charge, amount: int) -> tuple[int, str, int | None]:
+def settled_today(world: World, charge: Charge, amount: int) -> tuple[int, str, int | None]:
     """An amount of a charge's currency at today's rate in the currency where the charge was settled."""
     if charge.balance_transaction is None:
         raise ValueError(f"{charge.id} was never paid")
@@ -168,7 +257,7 @@ def _settled(world: World, charge: Charge, amount: int) -> tuple[int, str, int |
 def fail_payment(world: World, it: do.FailPayment) -> None:
     """A direct debit comes back days after it looked paid."""
     old = world.charges.get(world.known(it.charge))
-    amount, settled, rate = _settled(world, old, old.amount)
+    amount, settled, rate = settled_today(world, old, old.amount)
     movement = world.ledger.move(
         world.now,
         "payment_failure_refund",
@@ -189,9 +278,8 @@ def fail_payment(world: World, it: do.FailPayment) -> None:
     intent = world.intents.replace(
         intent._replace(status="requires_payment_method", failure_code="payment_method_debit_failed")
     )
-    invoice = world.paid_for.get(old.id)
-    if invoice is not None:
-        world.paid[invoice] -= old.amount
+    for invoice, part in world.paid_for.get(old.id, do.NO_SHARES).items():
+        world.paid[invoice] -= part
     world.emit("charge.failed", charge)
     world.emit("payment_intent.payment_failed", intent)
 
@@ -203,45 +291,77 @@ def give_refund(world: World, it: do.GiveRefund) -> None:
     part = left if it.amount is None else it.amount
     if not 0 < part <= left:
         raise ValueError(f"{old.id} has {left} left, {part} cannot be refunded")
-    amount, settled, rate = _settled(world, old, part)
-    direct_debit = old.method == "sepa_debit"
-    refund_id = world.mint("pyr" if direct_debit else "re")
+    refund = _refund(world, old, part, it.reason, "pending" if it.pending else "succeeded")
+    charge = world.charges.replace(old._replace(amount_refunded=old.amount_refunded + part))
+    world.name(it.label, refund.id)
+    count_refund(world, old.id, part)
+    world.emit("charge.refunded", charge, {"amount_refunded": old.amount_refunded, "refunded": False})
+    world.emit("refund.created", refund)
+
+
+def count_refund(world: World, charge: str, part: int) -> None:
+    """Note in the merchant's own books that money went back; a payment for several invoices does not say for which."""
+    shares = world.paid_for.get(charge, do.NO_SHARES)
+    if len(shares) == 1:
+        world.refunded[next(iter(shares))] += part
+
+
+def _refund(world: World, charge: Charge, part: int, reason: str | None, status: str, category: str | None = None) -> Refund:
+    amount, settled, rate = settled_today(world, charge, part)
+    by_bank = charge.id.startswith("py_")
+    refund_id = world.mint("pyr" if by_bank else "re")
     movement = world.ledger.move(
         world.now,
-        "payment_refund" if direct_debit else "refund",
+        "payment_refund" if by_bank else "refund",
         -amount,
         settled,
         source=refund_id,
-        description=f"REFUND FOR {'PAYMENT' if direct_debit else 'CHARGE'} ({old.description or old.id})",
+        description=f"REFUND FOR {'PAYMENT' if by_bank else 'CHARGE'} ({charge.description or charge.id})",
+        category=category,
         rate_micro=rate,
     )
-    refund = world.refunds.add(
+    return world.refunds.add(
         Refund(
             refund_id,
             world.now,
             part,
-            old.currency,
-            old.id,
-            old.payment_intent,
-            old.customer,
-            it.reason,
-            old.method,
+            charge.currency,
+            charge.id,
+            charge.payment_intent,
+            charge.customer,
+            reason,
+            charge.method,
             movement.id,
             do.NOTHING,
+            status,
         )
     )
-    charge = world.charges.replace(old._replace(amount_refunded=old.amount_refunded + part))
-    world.name(it.label, refund_id)
-    invoice = world.paid_for.get(old.id)
-    if invoice is not None:
-        world.refunded[invoice] += part
-    world.emit("charge.refunded", charge, {"amount_refunded": old.amount_refunded, "refunded": False})
-    world.emit("refund.created", refund)
+
+
+def settle_refund(world: World, it: do.SettleRefund) -> None:
+    """A pending refund arrives, or is called back and its money returns."""
+    old = world.refunds.get(world.known(it.refund))
+    if old.status != "pending":
+        raise ValueError(f"{old.id} is {old.status}, not pending")
+    if it.canceled:
+        _bring_back(world, old, "canceled", "merchant_request")
+        return
+    refund = world.refunds.replace(old._replace(status="succeeded"))
+    world.emit("charge.refund.updated", refund, {"status": old.status})
+    world.emit("refund.updated", refund, {"status": old.status})
 
 
 def fail_refund(world: World, it: do.FailRefund) -> None:
     """A refund that had gone out comes back to the balance."""
     old = world.refunds.get(world.known(it.refund))
+    if old.status not in {"succeeded", "pending"}:
+        raise ValueError(f"{old.id} is {old.status} and cannot fail any more")
+    _bring_back(world, old, "failed", it.reason)
+
+
+def _bring_back(world: World, old: Refund, status: str, reason: str) -> None:
+    if old.balance_transaction is None:
+        raise ValueError(f"{old.id} never moved money")
     out = world.ledger.movements.get(old.balance_transaction)
     movement = world.ledger.move(
         world.now,
@@ -252,186 +372,28 @@ def fail_refund(world: World, it: do.FailRefund) -> None:
         description=f"REFUND FAILURE ({old.id})",
         rate_micro=out.rate_micro,
     )
-    refund = world.refunds.replace(
-        old._replace(status="failed", failure_reason=it.reason, failure_balance_transaction=movement.id)
-    )
+    refund = world.refunds.replace(old._replace(status=status, failure_reason=reason, failure_balance_transaction=movement.id))
     charge = world.charges.get(old.charge)
     charge = world.charges.replace(charge._replace(amount_refunded=charge.amount_refunded - old.amount))
-    invoice = world.paid_for.get(old.charge)
-    if invoice is not None:
-        world.refunded[invoice] -= old.amount
+    count_refund(world, old.charge, -old.amount)
     world.emit("charge.refund.updated", refund, {"status": old.status})
     world.emit("refund.updated", refund, {"status": old.status})
-    world.emit("refund.failed", refund)
+    if status == "failed":
+        world.emit("refund.failed", refund)
     world.emit("charge.updated", charge, {"amount_refunded": charge.amount_refunded + old.amount})
 
 
-def open_dispute(world: World, it: do.OpenDispute) -> None:
-    """The customer's bank takes the payment back, and Stripe takes a fee."""
-    old = world.charges.get(world.known(it.charge))
-    part = old.amount - old.amount_refunded
-    if part <= 0 or old.disputed:
-        raise ValueError(f"{old.id} has nothing left to dispute")
-    amount, settled, rate = _settled(world, old, part)
-    dispute_id = world.mint("du")
-    movement = _dispute_move(world, dispute_id, old.id, -amount, settled, rate)
-    asked = Dispute(
-        dispute_id,
-        world.now,
-        part,
-        old.currency,
-        old.id,
-        old.payment_intent,
-        it.reason,
-        _NETWORK_CODE.get(it.reason, "13.7"),
-        "needs_response",
-        (),
-    )
-    withdrawn = world.disputes.add(asked._replace(balance_transactions=(movement.id,)))
-    world.charges.replace(old._replace(disputed=True))
-    world.name(it.label, dispute_id)
-    world.emit("charge.dispute.created", asked)
-    world.emit("charge.dispute.funds_withdrawn", withdrawn)
-
-
-def _dispute_move(world: World, dispute: str, charge: str, amount: int, settled: str, rate: int | None) -> Movement:
-    taken = amount < 0
-    fee = dispute_fee(settled) if taken else -dispute_fee(settled)
-    return world.ledger.move(
-        world.now,
-        "adjustment",
-        amount,
-        settled,
-        fees=(("Dispute fee", fee),),
-        source=dispute,
-        description=f"Chargeback {'withdrawal' if taken else 'reversal'} for {charge}",
-        category="dispute" if taken else "dispute_reversal",
-        rate_micro=rate,
-    )
-
-
-def close_dispute(world: World, it: do.CloseDispute) -> None:
-    """A dispute is decided: won, the money and the fee come back; lost, nothing moves any more."""
-    old = world.disputes.get(world.known(it.dispute))
-    if old.status != "needs_response":
-        raise ValueError(f"{old.id} is decided: {old.status}")
-    new = old._replace(status="won" if it.won else "lost")
-    if it.won:
-        taken = world.ledger.movements.get(old.balance_transactions[0])
-        back = _dispute_move(world, old.id, old.charge, -taken.amount, taken.currency, taken.rate_micro)
-        new = new._replace(balance_transactions=(*old.balance_transactions, back.id))
-    world.disputes.replace(new)
-    if it.won:
-        world.emit("charge.dispute.funds_reinstated", new)
-    world.emit("charge.dispute.closed", new, {"status": old.status})
-
-
-def move(world: World, it: do.Move) -> None:
-    """A line of the balance that belongs to no object."""
-    fees = (("Stripe fee", it.fee),) if it.fee else ()
-    world.ledger.move(
-        world.now,
-        it.type,
-        it.amount,
-        it.currency,
-        fees=fees,
-        description=it.description,
-        category=it.category,
-        id=it.id,
-    )
-
-
-def top_up(world: World, it: do.TopUp) -> None:
-    """The merchant brings money."""
-    topup_id = world.mint("tu")
-    movement = world.ledger.move(world.now, "topup", it.amount, it.currency, source=topup_id, description="Top-up for refunds")
-    topup = world.topups.add(Topup(topup_id, world.now, it.amount, it.currency, movement.id, "Top-up for refunds"))
-    world.name(it.label, topup_id)
-    world.emit("topup.succeeded", topup)
-
-
-def pay_out(world: World, it: do.PayOut) -> None:
-    """What is available goes to the bank, and will arrive in two days."""
-    payout_id = world.mint("po")
-    if it.automatic:
-        amount = world.ledger.gather(payout_id, it.currency, world.now)
-    else:
-        free = world.ledger.total.get(it.currency, 0) - world.ledger.pending(world.now).get(it.currency, 0)
-        amount = free if it.amount is None else it.amount
-    if amount <= 0:
-        return
-    movement = world.ledger.move(
-        world.now,
-        "payout",
-        -amount,
-        it.currency,
-        source=payout_id,
-        description="STRIPE PAYOUT",
-        payout=payout_id if it.automatic else None,
-    )
-    arrival = midnight(world.now) + DELAY_DAYS * DAY
-    payout = world.payouts.add(
-        Payout(
-            payout_id,
-            world.now,
-            amount,
-            it.currency,
-            arrival,
-            it.automatic,
-            movement.id,
-            reconciliation_status="in_progress" if it.automatic else "not_applicable",
-        )
-    )
-    world.name(it.label, payout_id)
-    world.emit("payout.created", payout)
-    world.later(do.EndPayout(arrival + _PAID_AT_SECONDS, payout_id, it.fails))
-
-
-def end_payout(world: World, it: do.EndPayout) -> None:
-    """A payout reaches the bank, or comes back to the balance."""
-    old = world.payouts.get(it.payout)
-    reconciled = "completed" if old.automatic else "not_applicable"
-    previous = {"status": old.status, "reconciliation_status": old.reconciliation_status}
-    if not it.fails:
-        paid = world.payouts.replace(old._replace(status="paid", reconciliation_status=reconciled))
-        world.emit("payout.updated", paid, previous)
-        world.emit("payout.paid", paid)
-        if old.automatic:
-            world.emit("payout.reconciliation_completed", paid)
-        return
-    movement = world.ledger.move(
-        world.now,
-        "payout_failure",
-        old.amount,
-        old.currency,
-        source=old.id,
-        description="STRIPE PAYOUT FAILURE",
-    )
-    failed = world.payouts.replace(
-        old._replace(
-            status="failed",
-            reconciliation_status=reconciled,
-            failure_code="account_closed",
-            failure_balance_transaction=movement.id,
-        )
-    )
-    world.emit("payout.updated", failed, previous)
-    world.emit("payout.failed", failed)
-
-
 DOERS: Mapping[type, Any] = {
-    do.NewCustomer: new_customer,
-    do.UpdateCustomer: update_customer,
     do.Pay: pay,
+    do.PayLater: pay_later,
+    do.SettlePayment: settle_payment,
+    do.Authorize: authorize,
+    do.Capture: capture,
+    do.ExpireAuthorization: expire_authorization,
     do.Decline: decline,
     do.UpdateCharge: update_charge,
     do.FailPayment: fail_payment,
     do.GiveRefund: give_refund,
+    do.SettleRefund: settle_refund,
     do.FailRefund: fail_refund,
-    do.OpenDispute: open_dispute,
-    do.CloseDispute: close_dispute,
-    do.Move: move,
-    do.TopUp: top_up,
-    do.PayOut: pay_out,
-    do.EndPayout: end_payout,
 }

@@ -11,15 +11,28 @@ from dataclasses import dataclass
 from typing import Any
 
 STALL_SECONDS_MAX = 5
+MEGABYTES_MAX = 1_024
+BURST_COUNT = 30
 # How often each happens unless told otherwise; None is always.
-_TIMES: Mapping[str, int | None] = {
+TIMES: Mapping[str, int | None] = {
     "429": 1,
     "500": 1,
     "timeout": 1,
     "reset": 1,
     "truncated": 1,
+    "malformed_json": 1,
+    "wrong_content_type": 1,
+    "oversized": 1,
+    "gzip_bomb": 1,
+    "drip": 1,
     "duplicate_rows": None,
     "late_rows": None,
+    "endless": None,
+    "same_second": 1,
+    "object_edited": 1,
+    "object_deleted": 1,
+    "event_retention": None,
+    "mixed_versions": None,
     "card_numbers": None,
     "card_in_id": 1,
     "slow": None,
@@ -27,10 +40,35 @@ _TIMES: Mapping[str, int | None] = {
 _PARAMETERS: Mapping[str, Mapping[str, Any]] = {
     "429": {"retry_after": int},
     "timeout": {"seconds": (int, float)},
+    "malformed_json": {"how": ("trailing_comma", "duplicate_key", "not_a_number", "not_utf8", "too_deep")},
+    "wrong_content_type": {"how": ("html_header", "login_page")},
+    "oversized": {"megabytes": int},
+    "gzip_bomb": {"megabytes": int},
+    "drip": {"seconds": (int, float)},
     "late_rows": {"seconds": int},
+    "endless": {"how": ("repeat", "empty")},
+    "same_second": {"count": int},
+    "event_retention": {"days": int},
     "slow": {"ms": (int, float)},
 }
-OF_ANSWERS = ("429", "500", "timeout", "reset", "truncated")
+# Where each strikes unless told otherwise; the others strike everywhere.
+_PATHS: Mapping[str, str] = {
+    "same_second": "/v1/charges",
+    "object_edited": "/v1/customers",
+    "object_deleted": "/v1/customers",
+}
+OF_ANSWERS = (
+    "429",
+    "500",
+    "timeout",
+    "reset",
+    "truncated",
+    "malformed_json",
+    "wrong_content_type",
+    "oversized",
+    "gzip_bomb",
+    "drip",
+)
 CARD_ID = "txn_4242424242424242"
 
 
@@ -61,14 +99,17 @@ class Quirks:
     def add(self, wish: Mapping[str, Any]) -> Quirk:
         """Switch one on; ValueError for a name or a detail that nobody knows."""
         details = dict(wish)
-        name, path = str(details.pop("name", "")), str(details.pop("path", "/v1/"))
-        if name not in _TIMES:
-            raise ValueError(f"no quirk is called {name!r}; there are {', '.join(_TIMES)}")
-        times = details.pop("times", _TIMES[name])
+        name = str(details.pop("name", ""))
+        if name not in TIMES:
+            raise ValueError(f"no quirk is called {name!r}; there are {', '.join(TIMES)}")
+        path = str(details.pop("path", _PATHS.get(name, "/v1/")))
+        times = details.pop("times", TIMES[name])
         known = _PARAMETERS.get(name, {})
         for detail, value in details.items():
-            if detail not in known or isinstance(value, bool) or not isinstance(value, known[detail]) or value < 0:
+            if detail not in known or not _fits(value, known[detail]):
                 raise ValueError(f"{name} does not understand {detail}={value!r}")
+        if details.get("megabytes", 0) > MEGABYTES_MAX:
+            raise ValueError(f"{name} makes no more than {MEGABYTES_MAX} megabytes")
         if times is not None and (not isinstance(times, int) or isinstance(times, bool) or times < 0):
             raise ValueError(f"times is {times!r}, a whole number is needed")
         quirk = Quirk(name, times, path, details)
@@ -94,7 +135,22 @@ class Quirks:
 
     def repeats(self, path: str) -> bool:
         """Whether a page here begins with the last row of the one before."""
-        return any(q.name == "duplicate_rows" and q.strikes(path) for q in self.active)
+        return self.first("duplicate_rows", path) is not None
+
+    def endless(self, path: str) -> str:
+        """How a list here goes on behind its end, or ""."""
+        quirk = self.first("endless", path)
+        return "" if quirk is None else str(quirk.details.get("how", "repeat"))
+
+    def first(self, name: str, path: str) -> Quirk | None:
+        """The first misfortune of this name that strikes here, if any."""
+        return next((quirk for quirk in self.active if quirk.name == name and quirk.strikes(path)), None)
+
+
+def _fits(value: object, wanted: Any) -> bool:
+    if isinstance(wanted, tuple) and isinstance(wanted[0], str):
+        return value in wanted
+    return isinstance(value, wanted) and not isinstance(value, bool) and value >= 0
 
 
 def with_card_numbers(charge: dict[str, Any]) -> dict[str, Any]:

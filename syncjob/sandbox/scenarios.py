@@ -29,6 +29,7 @@ from syncjob.sandbox.actions import (
     UpdateCustomer,
 )
 from syncjob.sandbox.bulk import bulk
+from syncjob.sandbox.whole import whole
 
 DAY = 86_400
 
@@ -238,7 +239,12 @@ def _quiet(seed: int) -> Iterator[Action]:
             yield PayOut(START + day * DAY + 4 * 3_600, "eur")
 
 
-_SMALL: dict[str, Callable[[int], Iterator[Action]]] = {"tidy": _tidy, "busy": _busy, "quiet": _quiet}
+_SMALL: dict[str, Callable[[int], Iterator[Action]]] = {
+    "tidy": _tidy,
+    "busy": _busy,
+    "quiet": _quiet,
+    "whole": lambda seed: whole(seed, instant),
+}
 NAMES = (*_SMALL, "bulk")
 
 

@@ -80,11 +80,11 @@ def charge(it: Charge) -> Shape:
         "id": it.id,
         "object": "charge",
         "amount": it.amount,
-        "amount_captured": it.amount if paid else 0,
+        "amount_captured": it.captured,
         "amount_refunded": it.amount_refunded,
         "application": None,
-        "application_fee": None,
-        "application_fee_amount": None,
+        "application_fee": it.application_fee,
+        "application_fee_amount": it.application_fee_amount,
         "balance_transaction": it.balance_transaction,
         "billing_details": {
             "address": {**_NO_ADDRESS, "country": it.country},
@@ -94,7 +94,7 @@ def charge(it: Charge) -> Shape:
             "tax_id": None,
         },
         "calculated_statement_descriptor": "SANDBOX EXAMPLE" if paid else None,
-        "captured": paid,
+        "captured": it.captured > 0 or it.status == "pending",
         "created": it.created,
         "currency": it.currency,
         "customer": it.customer,
@@ -120,12 +120,12 @@ def charge(it: Charge) -> Shape:
         "review": None,
         "shipping": None,
         "source": None,
-        "source_transfer": None,
+        "source_transfer": it.source_transfer,
         "statement_descriptor": None,
         "statement_descriptor_suffix": None,
         "status": it.status,
         "transfer_data": None,
-        "transfer_group": None,
+        "transfer_group": it.transfer_group,
     }
 
 
@@ -158,14 +158,14 @@ def payment_intent(it: PaymentIntent) -> Shape:
         "id": it.id,
         "object": "payment_intent",
         "amount": it.amount,
-        "amount_capturable": 0,
+        "amount_capturable": it.amount if it.status == "requires_capture" else 0,
         "amount_details": {"tip": {}},
         "amount_received": it.amount if paid else 0,
         "application": None,
         "application_fee_amount": None,
         "automatic_payment_methods": None,
         "canceled_at": None,
-        "cancellation_reason": None,
+        "cancellation_reason": "automatic" if it.status == "canceled" else None,
         "capture_method": "automatic",
         "client_secret": it.id + "_secret_NotARealSecret",
         "confirmation_method": "automatic",
@@ -206,7 +206,7 @@ def balance_transaction(it: Movement, at: int) -> Shape:
         "object": "balance_transaction",
         "amount": it.amount,
         "available_on": it.available_on,
-        "balance_type": "payments",
+        "balance_type": it.balance_type,
         "created": it.created,
         "currency": it.currency,
         "description": it.description,
@@ -216,7 +216,7 @@ def balance_transaction(it: Movement, at: int) -> Shape:
         "fee_details": [
             {
                 "amount": part.amount,
-                "application": None,
+                "application": part.application,
                 "currency": part.currency,
                 "description": part.description,
                 "type": part.type,
@@ -287,7 +287,7 @@ def dispute(it: Dispute, at: int, movement: Callable[[str], Movement]) -> Shape:
             "past_due": False,
             "submission_count": 0,
         },
-        "is_charge_refundable": False,
+        "is_charge_refundable": it.status.startswith("warning_"),
         "livemode": False,
         "metadata": {},
         "network_reason_code": it.network_reason_code,
@@ -295,7 +295,7 @@ def dispute(it: Dispute, at: int, movement: Callable[[str], Movement]) -> Shape:
         "payment_method_details": {
             "card": {
                 "brand": "visa",
-                "case_type": "chargeback",
+                "case_type": it.case_type,
                 "network": "visa",
                 "network_reason_code": it.network_reason_code,
             },
@@ -326,15 +326,15 @@ def payout(it: Payout) -> Shape:
         "failure_message": "The bank account has been closed." if it.failure_code else None,
         "livemode": False,
         "metadata": {},
-        "method": "standard",
-        "original_payout": None,
+        "method": it.method,
+        "original_payout": it.original_payout,
         "payout_method": None,
         "reconciliation_status": it.reconciliation_status,
-        "reversed_by": None,
+        "reversed_by": it.reversed_by,
         "source_type": "card",
         "statement_descriptor": None,
         "status": it.status,
-        "trace_id": {"status": "pending" if it.status == "in_transit" else "supported", "value": None},
+        "trace_id": {"status": "pending" if it.status in {"in_transit", "pending"} else "supported", "value": None},
         "type": "bank_account",
     }
 
@@ -350,24 +350,26 @@ def topup(it: Topup) -> Shape:
         "currency": it.currency,
         "description": it.description,
         "expected_availability_date": it.created,
-        "failure_code": None,
-        "failure_message": None,
+        "failure_code": it.failure_code,
+        "failure_message": "The account has too little money." if it.failure_code else None,
         "livemode": False,
         "metadata": {},
         "source": None,
         "statement_descriptor": None,
-        "status": "succeeded",
+        "status": it.status,
         "transfer_group": None,
     }
 
 
 def customer(it: Customer) -> Shape:
-    """A customer."""
+    """A customer; of a deleted one Stripe says no more than that."""
+    if it.deleted:
+        return {"id": it.id, "object": "customer", "deleted": True}
     return {
         "id": it.id,
         "object": "customer",
         "address": {**_NO_ADDRESS, "city": it.city, "country": it.country},
-        "balance": 0,
+        "balance": it.balance,
         "created": it.created,
         "currency": None,
         "customer_account": None,
@@ -405,9 +407,9 @@ def invoice_payment(it: InvoicePayment) -> Shape:
         "created": it.created,
         "currency": it.currency,
         "invoice": it.invoice,
-        "is_default": True,
+        "is_default": it.is_default,
         "livemode": False,
         "payment": {"payment_intent": it.payment_intent, "type": "payment_intent"},
-        "status": "paid",
-        "status_transitions": {"canceled_at": None, "paid_at": it.paid_at},
+        "status": it.status,
+        "status_transitions": {"canceled_at": it.canceled_at, "paid_at": it.paid_at},
     }

@@ -31,6 +31,7 @@ class Shelf(Generic[T]):
         self.created = array("q")
         self.place: dict[str, int] = {}
         self.version: dict[int, int] = {}
+        self.gone: set[int] = set()
         self._keys: Mapping[str, Callable[[T], str | None]] = indexes
         self.index: dict[str, dict[str, list[int]]] = {name: {} for name in indexes}
 
@@ -63,6 +64,10 @@ class Shelf(Generic[T]):
         self.rows[place] = row
         self.version[place] = self.version.get(place, 0) + 1
         return row
+
+    def remove(self, id: str) -> None:
+        """Take an object out of every list; its place stays, so that the others keep theirs."""
+        self.gone.add(self.place[id])
 
     def get(self, id: str) -> T:
         """The object with this id as it is now; KeyError if there is none."""

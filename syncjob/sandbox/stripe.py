@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import base64
 import binascii
+import re
 import signal
 import socket
 import struct
@@ -20,15 +21,19 @@ from email.utils import formatdate
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from itertools import count
+from queue import Empty, SimpleQueue
 from socketserver import TCPServer, ThreadingMixIn
 from typing import Any, NamedTuple
 
-from syncjob.sandbox import scenarios
+from syncjob.sandbox import bodies, scenarios
 from syncjob.sandbox.control import Control
-from syncjob.sandbox.listing import RESOURCES, Lists, Refusal
-from syncjob.sandbox.quirks import STALL_SECONDS_MAX, Quirk
+from syncjob.sandbox.fronts import Front, Fronts
+from syncjob.sandbox.listing import Refusal
+from syncjob.sandbox.quirks import BURST_COUNT, STALL_SECONDS_MAX, Quirk
+from syncjob.sandbox.resources import INNER, RESOURCES
+from syncjob.sandbox.shapes_connect import account
 from syncjob.sandbox.world import World
-from syncjob.sandbox.writer import API_VERSION, Writer, to_bytes
+from syncjob.sandbox.writer import API_VERSION, to_bytes
 
 SECRET_KEY = "sk_test_sandbox"  # noqa: S105 - it opens nothing but this
 RESTRICTED_KEY = "rk_test_sandbox"
@@ -38,6 +43,7 @@ KEYS: Mapping[str, str] = {SECRET_KEY: "secret", RESTRICTED_KEY: "restricted", L
 _FORBIDDEN = {"events": "rak_event_read", "account": "rak_account_read"}
 MAX_SECONDS = 24 * 3_600
 _BODY_BYTES_MAX = 1_000_000
+_CURSOR = re.compile(r"(?:starting_after|ending_before)=(\w+)")
 
 
 class Answer(NamedTuple):
@@ -50,13 +56,12 @@ class Answer(NamedTuple):
 
 
 class Sandbox:
-    """One simulated Stripe account behind its routes; one request at a time touches the world."""
+    """A simulated Stripe account, and those connected to it, behind its routes; one request at a time touches the world."""
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.writer = Writer(world)
-        self.lists = Lists(world, self.writer)
-        self.control = Control(world, self.writer)
+        self.fronts = Fronts(world)
+        self.control = Control(self.fronts)
         self._lock = threading.Lock()
         self._request_count = count(1)
 
@@ -65,7 +70,9 @@ class Sandbox:
         path, _, query = target.partition("?")
         if path.startswith("/_sandbox/"):
             with self._lock:
-                status, value = self.control.answer(method, path.removeprefix("/_sandbox/"), body)
+                status, value = self.control.answer(
+                    method, path.removeprefix("/_sandbox/"), body, headers.get("Stripe-Account")
+                )
             return Answer(status, to_bytes(value), self._usual_headers({}))
         quirks = self.control.quirks
         if quirks.active and (seconds := quirks.seconds_slow(path)):
@@ -73,7 +80,11 @@ class Sandbox:
         with self._lock:
             key, kind = _key(headers.get("Authorization"))
             struck = quirks.of_answer(path) if quirks.active else None
-            answer = self._struck(struck) or self._answered(method, path, query, key, kind)
+            whose = headers.get("Stripe-Account")
+            answer = self._struck(struck) or self._answered(method, path, query, key, kind, whose)
+            if struck is not None and answer.status == 200:
+                mangled, extra = bodies.mangled(struck, answer.body)
+                answer = answer._replace(body=mangled, headers={**answer.headers, **extra})
             answer = answer._replace(headers={**self._usual_headers(headers), **answer.headers}, quirk=struck)
             line = {"method": method, "path": target, "key": kind, "status": answer.status}
             self.control.journal.append({**line, "quirk": struck.name if struck else None})
@@ -87,6 +98,7 @@ class Sandbox:
             "Date": formatdate(self.world.clock, usegmt=True),
             "Request-Id": f"req_Sbx{next(self._request_count):06d}",
             "Stripe-Version": asked.get("Stripe-Version") or API_VERSION,
+            **({"Stripe-Account": asked["Stripe-Account"]} if asked.get("Stripe-Account") else {}),
         }
 
     def _struck(self, quirk: Quirk | None) -> Answer | None:
@@ -103,10 +115,11 @@ class Sandbox:
         }
         return Answer(429, to_bytes({"error": error}), {} if wait is None else {"Retry-After": str(wait)})
 
-    def _answered(self, method: str, path: str, query: str, key: str | None, kind: str) -> Answer:
+    def _answered(self, method: str, path: str, query: str, key: str | None, kind: str, whose: str | None) -> Answer:
         try:
             self._admit(method, path, key, kind)
-            return Answer(200, self._read(path.removeprefix("/v1/"), path, query))
+            front = self._front(whose, key)
+            return Answer(200, self._read(front, path.removeprefix("/v1/"), path, query))
         except Refusal as refusal:
             headers = {"WWW-Authenticate": 'Basic realm="Stripe"'} if refusal.status == 401 else {}
             return Answer(refusal.status, to_bytes(refusal.body()), headers)
@@ -120,7 +133,7 @@ class Sandbox:
                 "You did not provide an API key. You need to provide your API key in the Authorization header, "
                 "using Bearer auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY').",
             )
-        masked = key[:8] + "*" * max(0, len(key) - 12) + key[-4:] if len(key) > 12 else "****"
+        masked = _masked(key)
         if kind == "unknown":
             raise Refusal(401, f"Invalid API Key provided: {masked}")
         needed = _FORBIDDEN.get(path.split("/")[2])
@@ -134,66 +147,80 @@ class Sandbox:
         if method != "GET":
             raise Refusal(405, f"The sandbox only reads: {method} {path} is not offered.")
 
-    def _read(self, route: str, path: str, query: str) -> bytes:
+    def _front(self, whose: str | None, key: str | None) -> Front:
+        """The account that is asked about. Raises Refusal where the key has no access to it."""
+        if whose and whose != self.world.account and whose not in self.world.connected:
+            raise Refusal(
+                403,
+                f"The provided key '{_masked(key or '')}' does not have access to account '{whose}' "
+                "(or that account does not exist). Application access may have been revoked.",
+                "account_invalid",
+            )
+        return self.fronts.of(whose)
+
+    def _read(self, front: Front, route: str, path: str, query: str) -> bytes:
         head, _, id = route.partition("/")
+        if head == "reserve":
+            kind, _, id = id.partition("/")
+            head = f"reserve/{kind}"
         if route == "balance":
-            return to_bytes(self._balance())
-        if route == "account" or (head == "accounts" and id == self.world.account):
-            return to_bytes(_account(self.world))
+            return to_bytes(_balance(front.world))
+        if route == "account" or (head == "accounts" and id == front.world.account):
+            return to_bytes(account(front.world.about))
+        outer, _, field = id.partition("/")
+        if (head, field) in INNER:
+            return front.lists.inner(head, outer, field, query)
         if head not in RESOURCES or "/" in id or route.endswith("/"):
             raise Refusal(404, f"Unrecognized request URL (GET: {path}).")
         if id:
-            return self.lists.one(head, id, query)
+            return front.lists.one(head, id, query)
         quirks = self.control.quirks
         if not quirks.active:
-            return self.lists.page(head, query)
-        turning = "starting_after=" in query or "ending_before=" in query
-        return self.lists.page(head, query, quirks.late_seconds(path), turning and quirks.repeats(path))
+            return front.lists.page(head, query)
+        cursor = _CURSOR.search(query)
+        if cursor is not None:
+            self.control.meddle(path, front.world, cursor[1])
+        repeats = cursor is not None and quirks.repeats(path)
+        page = front.lists.page(head, query, quirks.late_seconds(path), repeats, quirks.endless(path))
+        burst = quirks.first("same_second", path)
+        if burst is not None:
+            # The second is not over yet: as many again come right behind the back of whoever has just read.
+            self.control.burst(burst.details.get("count", BURST_COUNT))
+        return page
 
-    def _balance(self) -> dict[str, Any]:
-        pending = self.world.ledger.pending(self.world.clock)
-        totals = self.world.balances()
-        available = {currency: total - pending.get(currency, 0) for currency, total in totals.items()}
-        return {
-            "object": "balance",
-            "available": [_money(available[currency], currency) for currency in totals],
-            # It overlaps with `available`: whoever adds the two has money that is not there.
-            "instant_available": [_money(max(0, available[currency]), currency) for currency in ("eur", "usd")],
-            "livemode": False,
-            "pending": [_money(pending.get(currency, 0), currency) for currency in totals],
-        }
+
+def _balance(world: World) -> dict[str, Any]:
+    pending = world.ledger.pending(world.clock)
+    totals = world.balances()
+    available = {currency: total - pending.get(currency, 0) for currency, total in totals.items()}
+    balance: dict[str, Any] = {"object": "balance", "available": [_money(available[currency], currency) for currency in totals]}
+    if world.ledger.connect_reserved:
+        balance["connect_reserved"] = [_money(*reserved) for reserved in _by_currency(world.ledger.connect_reserved)]
+    # It overlaps with `available`: whoever adds the two has money that is not there.
+    balance["instant_available"] = [_money(max(0, available.get(currency, 0)), currency) for currency in ("eur", "usd")]
+    elsewhere = world.ledger.elsewhere
+    if "issuing" in elsewhere:
+        balance["issuing"] = {"available": [_money(*amount) for amount in _by_currency(elsewhere["issuing"])]}
+    balance["livemode"] = False
+    balance["pending"] = [_money(pending.get(currency, 0), currency) for currency in totals]
+    for name in ("refund_and_dispute_prefunding", "risk_reserved"):
+        if name in elsewhere:
+            amounts = _by_currency(elsewhere[name])
+            none = [_money(0, currency) for _, currency in amounts]
+            balance[name] = {"available": [_money(*amount) for amount in amounts], "pending": none}
+    return balance
+
+
+def _by_currency(amounts: Mapping[str, int]) -> list[tuple[int, str]]:
+    return [(amounts[currency], currency) for currency in sorted(amounts)]
 
 
 def _money(amount: int, currency: str) -> dict[str, Any]:
     return {"amount": amount, "currency": currency, "source_types": {"card": amount}}
 
 
-def _account(world: World) -> dict[str, Any]:
-    return {
-        "id": world.account,
-        "object": "account",
-        "business_profile": {"name": "Sandbox Example", "url": "https://sandbox.example.com"},
-        "business_type": "company",
-        "capabilities": {"card_payments": "active", "transfers": "active"},
-        "charges_enabled": True,
-        "country": "DE",
-        "created": world.start - 365 * 86_400,
-        "default_currency": "eur",
-        "details_submitted": True,
-        "email": "owner@sandbox.example.com",
-        "livemode": False,
-        "metadata": {},
-        "payouts_enabled": True,
-        "settings": {
-            "dashboard": {"display_name": "Sandbox Example", "timezone": "Europe/Berlin"},
-            "payouts": {
-                "debit_negative_balances": True,
-                "schedule": {"delay_days": 2, "interval": "weekly", "weekly_anchor": "thursday"},
-                "statement_descriptor": None,
-            },
-        },
-        "type": "standard",
-    }
+def _masked(key: str) -> str:
+    return key[:8] + "*" * max(0, len(key) - 12) + key[-4:] if len(key) > 12 else "****"
 
 
 def _key(authorization: str | None) -> tuple[str | None, str]:
@@ -268,22 +295,25 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_DELETE = do_PUT = do_PATCH = do_OPTIONS = _serve
 
     def _send(self, answer: Answer) -> None:
-        body, broken = answer.body, answer.quirk is not None and answer.quirk.name == "reset"
-        if answer.quirk is not None and answer.quirk.name == "truncated":
-            body = body[: len(body) // 2]
+        quirk, body = answer.quirk, answer.body
         lines = [f"HTTP/1.1 {answer.status} {HTTPStatus(answer.status).phrase}"]
         lines += [f"{name}: {value}" for name, value in answer.headers.items()]
-        lines.append(f"Content-Length: {len(body)}")
+        lines.append(f"Content-Length: {bodies.length(quirk, body)}")
         if self.close_connection:
             lines.append("Connection: close")
         head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
-        if not broken:
+        if quirk is None:
             self.wfile.write(head + body)
-            return
-        self.wfile.write(head + body[: len(body) // 2])
-        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.server.broken.add(self.connection)
-        self.close_connection = True
+        elif quirk.name != "reset":
+            self.wfile.write(head)
+            for piece, seconds in bodies.pieces(quirk, body):
+                time.sleep(seconds)
+                self.wfile.write(piece)
+        else:
+            self.wfile.write(head + body[: len(body) // 2])
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.server.broken.add(self.connection)
+            self.close_connection = True
 
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing: the journal knows."""
@@ -313,15 +343,16 @@ def main(
     max_seconds: float = MAX_SECONDS,
 ) -> int:
     """Serve a scenario until SIGTERM, SIGINT or `max_seconds` (real ones); OSError if the port is taken."""
-    stop = threading.Event()
+    stop: SimpleQueue[None] = SimpleQueue()  # unlike an Event it may be filled by a handler that interrupts its own wait
     before: dict[signal.Signals, Any] = {}
     if threading.current_thread() is threading.main_thread():
         for name in (signal.SIGTERM, signal.SIGINT):
-            before[name] = signal.signal(name, lambda *_: stop.set())
+            before[name] = signal.signal(name, lambda *_: stop.put(None))
     try:
         with running(World(scenario, seed, charges, clock), port) as url:
             (announce or _say)(f"ready {url}")
-            stop.wait(max_seconds)
+            with suppress(Empty):
+                stop.get(timeout=max_seconds)
     finally:
         for name, handler in before.items():
             signal.signal(name, handler)

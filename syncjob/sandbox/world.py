@@ -14,33 +14,51 @@ from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any
 
-from syncjob.sandbox import billing, payments
+from syncjob.sandbox import billing, connect, credit_notes, disputes, payments, people, renewals, subscriptions, treasury
 from syncjob.sandbox.actions import Action
 from syncjob.sandbox.currencies import BALANCES, major
 from syncjob.sandbox.ledger import DAY, Ledger, midnight
 from syncjob.sandbox.objects import (
+    Account,
+    ApplicationFee,
     Charge,
     CreditNote,
     Customer,
     Dispute,
     Event,
+    FeeRefund,
+    Hold,
     Invoice,
     InvoicePayment,
+    Origin,
     PaymentIntent,
     Payout,
     Refund,
+    Release,
     SalesInvoice,
     Subscription,
     Thing,
     Topup,
+    Transfer,
+    TransferReversal,
 )
-from syncjob.sandbox.scenarios import scenario
+from syncjob.sandbox.scenarios import Scenario, scenario
 from syncjob.sandbox.shelf import Shelf
 
 RETENTION_SECONDS = 30 * DAY
 _BASE62 = ("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz" * 5)[:256].encode("ascii")
-# What each kind of action does: the doers live beside each other in `payments` and `billing`.
-_DOERS: Mapping[type, Any] = {**payments.DOERS, **billing.DOERS}
+# What each kind of action does.
+_DOERS: Mapping[type, Any] = {
+    **people.DOERS,
+    **payments.DOERS,
+    **disputes.DOERS,
+    **treasury.DOERS,
+    **billing.DOERS,
+    **credit_notes.DOERS,
+    **subscriptions.DOERS,
+    **renewals.DOERS,
+    **connect.DOERS,
+}
 
 
 class World:
@@ -50,6 +68,10 @@ class World:
         self, scenario_name: str = "tidy", seed: int = 1, charges: int | None = None, clock: int | None = None
     ) -> None:
         plan = scenario(scenario_name, seed, charges)
+        self._begin(scenario_name, seed, plan)
+        self._run_until(plan.clock if clock is None else clock)
+
+    def _begin(self, scenario_name: str, seed: int | str, plan: Scenario) -> None:
         self.scenario, self.seed = scenario_name, seed
         self.start, self.clock, self.now = plan.start, plan.start, plan.start
         self._timeline, self._next = plan.actions, 0
@@ -70,14 +92,65 @@ class World:
             invoice=lambda it: it.invoice, payment_intent=lambda it: it.payment_intent
         )
         self.subscriptions: Shelf[Subscription] = Shelf(customer=lambda it: it.customer)
-        self.credit_notes: Shelf[CreditNote] = Shelf()
+        self.credit_notes: Shelf[CreditNote] = Shelf(invoice=lambda it: it.invoice, customer=lambda it: it.customer)
+        self.accounts: Shelf[Account] = Shelf()
+        self.transfers: Shelf[Transfer] = Shelf(destination=lambda it: it.destination)
+        self.transfer_reversals: Shelf[TransferReversal] = Shelf(transfer=lambda it: it.transfer)
+        self.application_fees: Shelf[ApplicationFee] = Shelf(charge=lambda it: it.charge)
+        self.fee_refunds: Shelf[FeeRefund] = Shelf(fee=lambda it: it.fee)
+        self.holds: Shelf[Hold] = Shelf()
+        self.releases: Shelf[Release] = Shelf()
+        self.origins: Shelf[Origin] = Shelf()
         self.events: Shelf[Event] = Shelf(type=lambda it: it.type)
         self.sales: dict[str, SalesInvoice] = {}
-        self.paid_for: dict[str, str] = {}
+        self.paid_for: dict[str, Mapping[str, int]] = {}
+        self.meant_for: dict[str, str] = {}
         self.paid: Counter[str] = Counter()
         self.refunded: Counter[str] = Counter()
         self.labels: dict[str, str] = {}
-        self._run_until(plan.clock if clock is None else clock)
+        self.retention_seconds = RETENTION_SECONDS
+        self.application = ""
+        self.platform: World | None = None
+        self.connected: dict[str, World] = {}
+        self.about = Account(self.account, self.start - 365 * DAY, "Sandbox Example", "DE", "eur")
+
+    def branch(self, label: str, name: str, country: str, currency: str) -> World:
+        """A new connected account: an empty world that keeps this one's time."""
+        theirs = World.__new__(World)
+        theirs._begin("connected", f"{self.seed}:{label}:{len(self.accounts)}", Scenario(self.start, self.start, []))
+        theirs.clock = theirs.now = self.now
+        theirs.platform = self
+        theirs.application = self.application = self.application or self.mint("ca")
+        theirs.about = Account(theirs.account, self.now, name, country, currency)
+        theirs.labels = self.labels  # one story, one set of names
+        self.connected[theirs.account] = theirs
+        return theirs
+
+    def account_of(self, reference: str) -> World:
+        """The world of a connected account, by label or id; KeyError if there is none."""
+        return self.connected[self.known(reference)]
+
+    def do_now(self, action: Action, now: int) -> None:
+        """Do one thing at the platform's time, after all that was due here before."""
+        self._run_until(now)
+        self.now = now
+        _DOERS[type(action)](self, action)
+
+    def kept_since(self) -> int:
+        """Events older than this are forgotten."""
+        return self.clock - (self.platform or self).retention_seconds
+
+    def earn(self, charge: str, amount: int, currency: str) -> str:
+        """Give the platform its share of a payment; the id of the application fee there."""
+        if self.platform is None:
+            raise ValueError("only a connected account's payment has an application fee")
+        return connect.earn(self.platform, self.account, charge, amount, currency)
+
+    def receive_transfer(self, now: int, transfer: str, amount: int, currency: str) -> str:
+        """A platform's transfer arrives as a payment without a fee; its id."""
+        self._run_until(now)
+        self.now = now
+        return payments.receive_transfer(self, transfer, amount, currency)
 
     # --- time
 
@@ -113,6 +186,8 @@ class World:
             if collecting:
                 gc.enable()
         self.clock = max(self.clock, until)
+        for theirs in self.connected.values():
+            theirs._run_until(until)
 
     def _take(self, until: int) -> Action | None:
         planned = self._timeline[self._next] if self._next < len(self._timeline) else None
@@ -160,7 +235,10 @@ class World:
             for column, number in enumerate((1, movement.amount, fee, movement.amount - fee)):
                 row[column] += number
         statuses = Counter(charge.status for charge in self.charges.rows)
+        # Most accounts have the payments balance alone.
+        elsewhere = {"elsewhere": self.ledger.elsewhere} if self.ledger.elsewhere else {}
         return {
+            **elsewhere,
             "clock": self.clock,
             "balances": self.balances(),
             "by_type": by_type,

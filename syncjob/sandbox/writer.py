@@ -9,23 +9,34 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from syncjob.sandbox import shapes, shapes_billing
+from syncjob.sandbox import shapes, shapes_billing, shapes_connect
+from syncjob.sandbox.categories import BEHIND
 from syncjob.sandbox.objects import (
+    Account,
+    ApplicationFee,
     Charge,
     CreditNote,
     Customer,
     Dispute,
     Event,
+    FeeRefund,
+    Hold,
     Invoice,
     InvoicePayment,
     Movement,
+    Origin,
     PaymentIntent,
     Payout,
     Refund,
+    Release,
     Subscription,
     Thing,
     Topup,
+    Transfer,
+    TransferReversal,
 )
+from syncjob.sandbox.shelf import Shelf
+from syncjob.sandbox.versions import OLD_VERSION, as_of_old
 from syncjob.sandbox.world import World
 
 API_VERSION = "2026-10-28.endive"
@@ -43,6 +54,12 @@ _SHAPES: Mapping[type, Callable[[Any], shapes.Shape]] = {
     InvoicePayment: shapes.invoice_payment,
     Subscription: shapes_billing.subscription,
     CreditNote: shapes_billing.credit_note,
+    Account: shapes_connect.account,
+    TransferReversal: shapes_connect.transfer_reversal,
+    FeeRefund: shapes_connect.fee_refund,
+    Hold: shapes_connect.hold,
+    Release: shapes_connect.release,
+    Origin: shapes_connect.origin,
 }
 # What can be expanded: path in the JSON -> field of ours. `refunds` and `payments` are lists that appear only then.
 EXPANDABLE: Mapping[type, Mapping[str, str]] = {
@@ -75,8 +92,16 @@ EXPANDABLE: Mapping[type, Mapping[str, str]] = {
     },
     InvoicePayment: {"invoice": "invoice", "payment.payment_intent": "payment_intent"},
     Subscription: {"customer": "customer", "latest_invoice": "latest_invoice"},
+    CreditNote: {"customer": "customer", "invoice": "invoice"},
+    Transfer: {"balance_transaction": "balance_transaction", "source_transaction": "source_transaction"},
+    ApplicationFee: {"balance_transaction": "balance_transaction"},
+    TransferReversal: {"balance_transaction": "balance_transaction", "transfer": "transfer"},
+    FeeRefund: {"balance_transaction": "balance_transaction", "fee": "fee"},
     Customer: {},
-    CreditNote: {},
+    Account: {},
+    Hold: {},
+    Release: {},
+    Origin: {},
     Event: {},
 }
 Branch = dict[str, "Branch"]
@@ -118,7 +143,17 @@ class Writer:
             "in": world.invoices,
             "inpay": world.invoice_payments,
             "sub": world.subscriptions,
+            "cn": world.credit_notes,
+            "acct": world.accounts,
+            "tr": world.transfers,
+            "trr": world.transfer_reversals,
+            "fee": world.application_fees,
+            "fr": world.fee_refunds,
+            "reshold": world.holds,
+            "resrel": world.releases,
+            **{prefix: world.origins for prefix, _ in BEHIND.values()},
         }
+        self.mixed = False
 
     def forget(self) -> None:
         """Write everything anew from now on."""
@@ -148,18 +183,31 @@ class Writer:
             return to_bytes(shapes.balance_transaction(it, at))
         if isinstance(it, Dispute):
             return to_bytes(shapes.dispute(it, at, self._world.ledger.movements.get))
-        shape = _SHAPES[type(it)](it)
+        shape = self._shape(it, at)
         if self.spoil is not None and isinstance(it, Charge):
             shape = self.spoil(shape)
         return to_bytes(shape)
 
+    def _shape(self, it: Thing, at: int) -> shapes.Shape:
+        world = self._world
+        if isinstance(it, Transfer):
+            return shapes_connect.transfer(it, _until(world.transfer_reversals, "transfer", it.id, at))
+        if isinstance(it, ApplicationFee):
+            return shapes_connect.application_fee(it, _until(world.fee_refunds, "fee", it.id, at))
+        return _SHAPES[type(it)](it)
+
     def _write_event(self, it: Event) -> bytes:
+        # Which version an account had when an event was made never changes; every second one is an old one.
+        old = self.mixed and sum(it.id.encode()) % 2 == 0
         frozen = self._write(it.snapshot, it.created)
+        if old:
+            frozen = to_bytes(as_of_old(json.loads(frozen), self._world))
+        version = OLD_VERSION if old else API_VERSION
         previous = b"" if it.previous is None else b',"previous_attributes":' + to_bytes(it.previous)
         return (
             b'{"id":"%b","object":"event","api_version":"%b","created":%d,"data":{"object":%b%b},"livemode":false,'
             b'"pending_webhooks":0,"request":{"id":null,"idempotency_key":null},"type":"%b"}'
-        ) % (it.id.encode(), API_VERSION.encode(), it.created, frozen, previous, it.type.encode())
+        ) % (it.id.encode(), version.encode(), it.created, frozen, previous, it.type.encode())
 
     def _expanded(self, it: Thing | Event, data: bytes, tree: Branch) -> bytes:
         cuts: list[tuple[int, int, bytes]] = []
@@ -200,6 +248,12 @@ class Writer:
             url = f"/v1/invoice_payments?invoice={it.id}"
         data = b",".join(self.found(id, below) for id in reversed(ids))
         return b'{"object":"list","data":[%b],"has_more":false,"url":"%b"}' % (data, url.encode())
+
+
+def _until(shelf: Shelf[Any], name: str, key: str, at: int) -> list[Any]:
+    """What belongs to an object and was there at an instant, newest first."""
+    rows = [shelf.rows[place] for place in reversed(shelf.places(name, key))]
+    return [row for row in rows if row.created <= at]
 
 
 def _where(data: bytes, path: str, id: str) -> tuple[int, int]:

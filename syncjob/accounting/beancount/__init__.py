@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from syncjob import moment
-from syncjob.accounting.beancount import chart, closing, invoices, monthfile
+from syncjob.accounting.beancount import chart, closing, invoices, ledger, monthfile
 from syncjob.accounting.beancount.block import Block, content, echo
 from syncjob.accounting.beancount.changes import KINDS, Changes, Item, changes, item_of
 from syncjob.errors import ConnectorDown, Misconfigured, OutcomeUnknown, Problem, RecordRefused
@@ -27,6 +27,7 @@ from syncjob.model import Json, Remote, canonical, idempotency_key
 from syncjob.money import Money, decimals
 from syncjob.ports import (
     Absent,
+    Account,
     Assertion,
     Balance,
     Call,
@@ -89,6 +90,11 @@ def connect(options: Options, http: object | None = None, *, clock: Callable[[],
         closed=through.isoformat() if through else "",
     )
     return Books(options.name, house, clock)
+
+
+def opens_accounts(settings: Mapping[str, str]) -> bool:
+    """Whether an account that the books do not have yet is opened by syncjob when it is first used."""
+    return (settings.get("open_accounts") or "yes") == "yes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +276,13 @@ class Books:
                 raise ConnectorDown(f"{self.name}: {self._reason(wrong)}") from wrong
         as_of = moment.start_of(through + timedelta(days=1), UTC)
         return [Balance(account, Money(minor, currency), as_of) for (account, currency), minor in sorted(sums.items())]
+
+    def accounts(self) -> list[Account]:
+        """The accounts that the *.beancount files of the folder open; ConnectorDown where one cannot be read."""
+        try:
+            return ledger.accounts(self._house.folder, self._clock().date())
+        except (RecordRefused, OSError) as wrong:
+            raise ConnectorDown(f"{self.name}: {self._reason(wrong)}") from wrong
 
     # ------------------------------------------------------------ when a run ends
 

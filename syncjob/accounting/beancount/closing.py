@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import re
 from collections.abc import Sequence
 from datetime import timedelta
 
+from syncjob import csvfile
 from syncjob.accounting.beancount.monthfile import HEADER
 from syncjob.money import plain
 from syncjob.ports import Assertion, InvoiceState
 
 STATES = "invoice-states.csv"
+_COLUMNS = ("number", "customer", "currency", "total", "paid", "open", "state")
+_AMOUNTS = ("total", "paid", "open")
 _BALANCE = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}) balance (\S+)\s+(-?[0-9.]+) ~ 0 ([A-Z]{3})", re.ASCII)
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "＝", "＋", "－", "＠")  # noqa: RUF001  (full-width forms count too)
 
 
 def balances_text(old: str, assertions: Sequence[Assertion]) -> str:
@@ -39,13 +40,14 @@ def balances_text(old: str, assertions: Sequence[Assertion]) -> str:
 def states_text(invoices: Sequence[InvoiceState]) -> str:
     """What each invoice asked for, got and still asks for, as CSV in which no cell of data is a formula."""
     out = io.StringIO()
-    rows = csv.writer(out)
-    rows.writerow(("number", "customer", "currency", "total", "paid", "open", "state"))
-    for invoice in sorted(invoices, key=lambda one: one.number):
-        total, paid = invoice.total, invoice.paid
-        amounts = [plain(amount.minor, amount.currency) for amount in (total, paid, total - paid)]
-        rows.writerow((_inert(invoice.number), _inert(invoice.customer), total.currency, *amounts, _inert(invoice.state)))
+    csvfile.write(out, _COLUMNS, _AMOUNTS, (_state(invoice) for invoice in sorted(invoices, key=lambda one: one.number)))
     return out.getvalue()
+
+
+def _state(invoice: InvoiceState) -> tuple[str, ...]:
+    total, paid = invoice.total, invoice.paid
+    amounts = [plain(amount.minor, amount.currency) for amount in (total, paid, total - paid)]
+    return (invoice.number, invoice.customer, total.currency, *amounts, invoice.state)
 
 
 def _before(old: str) -> dict[tuple[str, str, str], tuple[str, list[str]]]:
@@ -60,7 +62,3 @@ def _before(old: str) -> dict[tuple[str, str, str], tuple[str, list[str]]]:
         elif line.startswith("; was "):
             comments.append(line)
     return rows
-
-
-def _inert(text: str) -> str:
-    return f"'{text}" if text.lstrip(" ").startswith(_FORMULA) else text

@@ -19,7 +19,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from syncjob.crm.sqlite.export import export_csv, tables
+from syncjob.crm.sqlite.export import export_csv, export_jsonl, tables
 from syncjob.crm.sqlite.schema import BY_NAME, SCHEMA, TABLES, UPSERT, VOID, Table, opened, statements, version
 from syncjob.errors import ConnectorDown, Problem, RecordRefused
 from syncjob.model import Action, Json, Remote, canonical, idempotency_key
@@ -43,7 +43,7 @@ from syncjob.ports import (
     Unsent,
 )
 
-__all__ = ["PROMISES", "SETTINGS", "Sqlite", "connect", "export_csv", "tables"]
+__all__ = ["PROMISES", "SETTINGS", "Sqlite", "connect", "export_csv", "export_jsonl", "tables"]
 
 SETTINGS = {"path": "The file of the CRM, seen from the home (default: crm.sqlite)."}
 _BATCH = 500

@@ -1,18 +1,19 @@
-"""Tables and views as CSV for spreadsheets."""
+"""Tables and views as rows for people: CSV for spreadsheets, JSON lines for programs."""
 
 from __future__ import annotations
 
-import csv
+import json
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TextIO
 
+from syncjob import csvfile
 from syncjob.crm.sqlite.schema import BY_NAME, NUMBERS, VIEWS, opened
 from syncjob.errors import Misconfigured
 
 _BUSY_SECONDS = 5
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "＝", "＋", "－", "＠")  # noqa: RUF001  (full-width forms count too)
 
 
 def tables() -> tuple[str, ...]:
@@ -25,6 +26,19 @@ def export_csv(path: Path, table: str, out: TextIO) -> None:
 
     An unknown table, or a file that cannot be read, is Misconfigured.
     """
+    with _rows(path, table) as (names, rows):
+        csvfile.write(out, names, NUMBERS, rows)
+
+
+def export_jsonl(path: Path, table: str, out: TextIO) -> None:
+    """Write a table or view as one JSON object a line, amounts as plain decimal text; raises what `export_csv` raises."""
+    with _rows(path, table) as (names, rows):
+        for row in rows:
+            out.write(json.dumps(dict(zip(names, row, strict=True)), ensure_ascii=False) + "\n")
+
+
+@contextmanager
+def _rows(path: Path, table: str) -> Iterator[tuple[Sequence[str], Iterator[Sequence[object]]]]:
     if table not in tables():
         raise Misconfigured(f"table is {table!r}; write one of {', '.join(tables())}")
     if not path.exists():
@@ -34,15 +48,6 @@ def export_csv(path: Path, table: str, out: TextIO) -> None:
         with closing(opened(path, _BUSY_SECONDS)) as db:
             order = " ORDER BY external_id" if table in BY_NAME else ""
             rows = db.execute(f"SELECT * FROM {view}{order}")  # noqa: S608  (a name from our own list)
-            names = [column[0] for column in rows.description]
-            writer = csv.writer(out)
-            writer.writerow(names)
-            typed = [name in NUMBERS for name in names]
-            for row in rows:
-                writer.writerow([cell if number else _inert(cell) for cell, number in zip(row, typed, strict=True)])
+            yield [column[0] for column in rows.description], rows
     except sqlite3.Error as wrong:
         raise Misconfigured(f"{path} cannot be read as the CRM's file: {wrong}") from wrong
-
-
-def _inert(cell: object) -> object:
-    return f"'{cell}" if isinstance(cell, str) and cell.lstrip(" ").startswith(_FORMULA) else cell
