@@ -68,7 +68,9 @@ class House:
             for one in invoices:
                 rows.writerow([one[name] for name in ("number", "customer", "email", "currency", "total", "issued", "due")])
 
-    def run(self, *, shuffled: random.Random | None = None, days: tuple[datetime, datetime] | None = None, **how: Any) -> Report:
+    def run(
+        self, *, shuffled: random.Random | None = None, days: tuple[datetime, datetime] | None = None, **how: Any
+    ) -> Report:
         """One run, in this process; `days` makes it a backfill of them."""
         settings = config.read(self.folder)
         store = Store.open(settings.state, create=True)
