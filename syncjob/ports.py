@@ -45,7 +45,11 @@ class Feed:
     # The feed whose gaps this list makes up for: it is read only for a first run, or a cursor, that is older than that feed's
     # retention; `lookback` then says how much older than the gap an object of it may be and still have changed inside it.
     fills: str = ""
-    type: str = ""  # the record type of its rows, where what vanished from the list shall be told by comparing ids
+    type: str = ""  # the record type of its rows; of a list, also for telling by their ids which rows vanished from it
+    # How many windows of it may be read side by side (only where a walk goes newest first), and how many requests may be
+    # begun per second then.
+    parallel: int = 1
+    per_second: int = 10
 
 
 @dataclass(frozen=True, slots=True)

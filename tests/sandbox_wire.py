@@ -37,7 +37,7 @@ SIZE = {"bulk": 120}
 
 
 class Wire:
-    """A client on one kept-open connection; `get` returns status, headers and the JSON value."""
+    """A client on one kept-open connection; `ask` gives status, headers and bytes, `get` the JSON value."""
 
     def __init__(self, url: str) -> None:
         self.connection = HTTPConnection(urlsplit(url).netloc, timeout=10)
@@ -49,7 +49,7 @@ class Wire:
         response = self.connection.getresponse()
         return response.status, dict(response.headers), response.read()
 
-    def get(self, path: str, /, headers: Mapping[str, str] = MappingProxyType({}), **params: object) -> Any:
+    def get(self, path: str, headers: Mapping[str, str] = MappingProxyType({}), /, **params: object) -> Any:
         status, _, body = self.ask("GET", path + ("?" + urlencode(params, doseq=True) if params else ""), **headers)
         assert status == 200, body
         return json.loads(body)
@@ -60,10 +60,10 @@ class Wire:
         return json.loads(body)
 
     def ids(self, path: str, **params: object) -> list[str]:
-        return [row["id"] for row in self.get(path, {}, **params)["data"]]
+        return [row["id"] for row in self.get(path, **params)["data"]]
 
     def everything(
-        self, path: str, headers: Mapping[str, str] = MappingProxyType({}), **params: object
+        self, path: str, headers: Mapping[str, str] = MappingProxyType({}), /, **params: object
     ) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = []
         while True:

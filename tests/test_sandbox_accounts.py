@@ -32,8 +32,8 @@ def connect(wire: Wire, label: str = "shop") -> dict[str, str]:
 
 
 def net(wire: Wire, whose: Mapping[str, str], currency: str = "eur") -> int:
-    lines = wire.everything("/v1/balance_transactions", headers=whose, currency=currency)
-    balance = wire.get("/v1/balance", headers=whose)
+    lines = wire.everything("/v1/balance_transactions", whose, currency=currency)
+    balance = wire.get("/v1/balance", whose)
     told = sum(it["amount"] for part in ("available", "pending") for it in balance[part] if it["currency"] == currency)
     assert told == sum(line["net"] for line in lines)
     return int(told)
@@ -43,23 +43,23 @@ def test_a_new_account_is_empty_and_shares_nothing_but_the_time(wire: Wire) -> N
     shop = connect(wire)
     assert wire.ids("/v1/charges")
     for path in ("charges", "events", "customers", "payouts", "balance_transactions"):
-        assert wire.get(f"/v1/{path}", headers=shop)["data"] == []
+        assert wire.get(f"/v1/{path}", shop)["data"] == []
     mine = do(wire, shop, action="charge", amount=1_000, currency="eur")["charges"][0]
-    assert [row["id"] for row in wire.get("/v1/charges", headers=shop)["data"]] == [mine]
+    assert [row["id"] for row in wire.get("/v1/charges", shop)["data"]] == [mine]
     assert refusal(wire, f"/v1/charges/{mine}", 404)["code"] == "resource_missing"
-    assert wire.get(f"/v1/charges/{mine}", headers=shop)["amount"] == 1_000
+    assert wire.get(f"/v1/charges/{mine}", shop)["amount"] == 1_000
     clock = wire.post("/_sandbox/advance", seconds=3 * 86_400)["clock"]
     assert wire.ask("GET", "/v1/charges", **shop)[1]["Date"] == wire.ask("GET", "/v1/charges")[1]["Date"]
-    assert wire.get("/v1/balance", headers=shop)["pending"][0]["amount"] == 0
+    assert wire.get("/v1/balance", shop)["pending"][0]["amount"] == 0
     assert clock > 0
 
 
 def test_the_header_says_whose_account_v1_account_is(wire: Wire) -> None:
     shop = connect(wire)
     own = wire.get("/v1/account")["id"]
-    theirs = wire.get("/v1/account", headers=shop)
+    theirs = wire.get("/v1/account", shop)
     assert (theirs["id"], theirs["business_profile"]["name"]) == (shop["Stripe-Account"], "Example Shop")
-    assert wire.get("/v1/account", headers={"Stripe-Account": own})["id"] == own
+    assert wire.get("/v1/account", {"Stripe-Account": own})["id"] == own
     assert wire.get(f"/v1/accounts/{theirs['id']}") == theirs
     assert [row["id"] for row in wire.get("/v1/accounts")["data"]] == [theirs["id"]]
     assert wire.ask("GET", "/v1/charges", **shop)[1]["Stripe-Account"] == theirs["id"]
@@ -84,7 +84,7 @@ def test_a_key_that_may_not_read_events_may_not_read_those_of_an_account_either(
 def test_a_share_leaves_the_payment_there_and_arrives_here(wire: Wire) -> None:
     shop, before = connect(wire), net(wire, {})
     made = do(wire, shop, action="charge", amount=10_000, currency="eur", application_fee=900)
-    charge = wire.get(f"/v1/charges/{made['charges'][0]}", headers=shop, **{"expand[]": "balance_transaction"})
+    charge = wire.get(f"/v1/charges/{made['charges'][0]}", shop, **{"expand[]": "balance_transaction"})
     parts = {part["type"]: part["amount"] for part in charge["balance_transaction"]["fee_details"]}
     assert parts == {"stripe_fee": 175, "application_fee": 900}
     fee = wire.get(f"/v1/application_fees/{charge['application_fee']}", **{"expand[]": "balance_transaction"})
@@ -105,7 +105,7 @@ def test_a_transfer_is_a_payment_there_and_its_reversal_a_refund(wire: Wire) -> 
     shop, before = connect(wire), net(wire, {})
     transfer = do(wire, {}, action="transfer", account="shop", amount=5_000, currency="eur", group="G1")["transfers"][0]
     payment = wire.get(f"/v1/transfers/{transfer}")["destination_payment"]
-    arrived = wire.get(f"/v1/charges/{payment}", headers=shop)
+    arrived = wire.get(f"/v1/charges/{payment}", shop)
     assert (arrived["amount"], arrived["source_transfer"], payment.startswith("py_")) == (5_000, transfer, True)
     assert (net(wire, {}) - before, net(wire, shop)) == (-5_000, 5_000)
     made = do(wire, {}, action="transfer_reversal", transfer=transfer, amount=2_000)
@@ -113,7 +113,7 @@ def test_a_transfer_is_a_payment_there_and_its_reversal_a_refund(wire: Wire) -> 
     shown = wire.get(f"/v1/transfers/{transfer}")
     assert (shown["amount_reversed"], shown["reversed"]) == (2_000, False)
     assert [one["id"] for one in shown["reversals"]["data"]] == made["transfer_reversals"]
-    (refund,) = wire.get("/v1/refunds", headers=shop)["data"]
+    (refund,) = wire.get("/v1/refunds", shop)["data"]
     assert (refund["charge"], refund["id"]) == (payment, shown["reversals"]["data"][0]["destination_payment_refund"])
     lines = wire.get("/v1/balance_transactions", limit=2, **{"expand[]": "data.source"})["data"]
     assert [(line["type"], line["reporting_category"], line["source"]["object"]) for line in lines] == [
@@ -169,8 +169,8 @@ def test_payouts_of_an_account_arrive_when_the_platforms_time_has_come(wire: Wir
     do(wire, shop, action="charge", amount=9_000, currency="eur")
     wire.post("/_sandbox/advance", seconds=3 * 86_400)
     payout = do(wire, shop, action="payout", currency="eur")["payouts"][0]
-    assert wire.get(f"/v1/payouts/{payout}", headers=shop)["status"] == "in_transit"
+    assert wire.get(f"/v1/payouts/{payout}", shop)["status"] == "in_transit"
     wire.post("/_sandbox/advance", seconds=3 * 86_400)
-    assert wire.get(f"/v1/payouts/{payout}", headers=shop)["status"] == "paid"
-    members = wire.get("/v1/balance_transactions", headers=shop, payout=payout)["data"]
+    assert wire.get(f"/v1/payouts/{payout}", shop)["status"] == "paid"
+    members = wire.get("/v1/balance_transactions", shop, payout=payout)["data"]
     assert sum(line["net"] for line in members) == 0

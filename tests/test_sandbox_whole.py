@@ -115,7 +115,7 @@ def test_every_balance_of_every_account_is_the_sum_of_its_lines(days: int) -> No
     with wired(world) as wire:
         for account in ("", *world.connected):
             whose = {"Stripe-Account": account} if account else {}
-            lines = wire.everything("/v1/balance_transactions", headers=whose)
+            lines = wire.everything("/v1/balance_transactions", whose)
             nets: Counter[tuple[str, str, str]] = Counter()
             for line in lines:
                 assert (
@@ -124,7 +124,7 @@ def test_every_balance_of_every_account_is_the_sum_of_its_lines(days: int) -> No
                     == line["amount"] - sum(part["amount"] for part in line["fee_details"])
                 )
                 nets[line["balance_type"], line["status"], line["currency"]] += line["net"]
-            balance = wire.get("/v1/balance", headers=whose)
+            balance = wire.get("/v1/balance", whose)
             told: Counter[tuple[str, str, str]] = Counter()
             for status in ("available", "pending"):
                 for money in balance[status]:

@@ -13,7 +13,7 @@ from functools import partial
 
 from syncjob.errors import Misconfigured
 from syncjob.jobs.job import Deadline, Intake, Job, Source, Tally
-from syncjob.jobs.poll import ahead
+from syncjob.jobs.reading import Clock, read
 from syncjob.landing import land
 from syncjob.model import Stream
 from syncjob.moment import Window, business_date, iso, micros, start_of
@@ -136,7 +136,7 @@ def _read(span: Span, before_start: bool, job: Job, source: Source, stream: Stre
         if feed.name in done or not _is_kept(feed, span, clock):
             continue
         going_on = resume if feed.name == at else None
-        for page in ahead(source.gateway.pages(feed, _window(feed, span), going_on)):
+        for page in read(source.gateway, feed, _window(feed, span), going_on, Clock(job.monotonic, job.sleep)):
             records, clock = land(page.records, source.map.keep), page.seen_at
             if page.resume is None:
                 done.append(feed.name)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from syncjob.jobs.gaps import fill
 from syncjob.jobs.job import Deadline, Job, Source, Tally
+from syncjob.jobs.reading import Clock, read
 from syncjob.landing import land
 from syncjob.model import Record, Stream
 from syncjob.moment import Window, from_text, iso
@@ -77,7 +77,7 @@ def read_window(
         raise AssertionError(f"the window of {source.name} {feed.name} has no lower bound")
     window = Window(progress.since)
     seen_at: datetime | None = None
-    for page in ahead(source.gateway.pages(feed, window, progress.resume)):
+    for page in read(source.gateway, feed, window, progress.resume, Clock(job.monotonic, job.sleep)):
         seen_at = page.seen_at
         records = land(page.records, source.map.keep)
         landed = job.store.land(stream, feed.name, records, _after(progress, page), job.now())
@@ -102,12 +102,3 @@ def _after(progress: Progress, page: Page) -> Progress:
     if type(before) is type(cursor) and before is not None:
         cursor = max(before, cursor)
     return Progress(cursor=cursor, seen_at=page.seen_at)
-
-
-def ahead(pages: Iterator[Page]) -> Iterator[Page]:
-    """The pages in their order, the next one being read on a thread while this one is landed."""
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="read") as pool:
-        following = pool.submit(next, pages, None)
-        while (page := following.result()) is not None:
-            following = pool.submit(next, pages, None)
-            yield page

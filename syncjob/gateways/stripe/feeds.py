@@ -17,14 +17,21 @@ from syncjob.ports import Feed
 PAGE = 100  # rows of a page, the most that Stripe gives
 RETENTION = timedelta(days=30)  # of events; older ones are gone
 
-TRANSACTIONS = Feed("balance_transactions", posts=True)
+# Stripe takes 25 requests per second on one endpoint (docs.stripe.com, "Rate limits").
+_PARALLEL, _PER_SECOND = 8, 22
+
+TRANSACTIONS = Feed(
+    "balance_transactions", posts=True, type="balance_transaction", parallel=_PARALLEL, per_second=_PER_SECOND
+)
 EVENTS = Feed("events", retention=RETENTION)
 BILLING = Feed("billing_events", retention=RETENTION)
 TYPES: Mapping[str, Sequence[str]] = {EVENTS.name: PAYMENT_EVENTS, BILLING.name: BILLING_EVENTS}
 
 
 def _list(name: str, type: str, days: int, fills: Feed) -> Feed:
-    return Feed(name, lookback=timedelta(days=days), fills=fills.name, type=type)
+    return Feed(
+        name, lookback=timedelta(days=days), fills=fills.name, type=type, parallel=_PARALLEL, per_second=_PER_SECOND
+    )
 
 
 _EVER = 30 * 365  # longer than Stripe exists
