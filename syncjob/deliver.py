@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from syncjob.errors import Problem
-from syncjob.model import Action, Delivery, Json, Status, digest, idempotency_key
+from syncjob.model import Action, Delivery, Json, Remote, Status, digest, idempotency_key
 from syncjob.moment import iso
 from syncjob.ports import (
     Absent,
@@ -67,9 +67,8 @@ def wait(attempts: int) -> timedelta:
     return min(_FIRST_WAIT * (1 << doublings), _LONGEST_WAIT)
 
 
-def put(delivery: Delivery, linked: Mapping[str, Delivery]) -> Put:
-    """The action that brings a delivery to its target; `linked` are the delivered documents it needs, by document key."""
-    links = {role: linked[key].remote for role, key in delivery.needs.items()}
+def put(delivery: Delivery, linked: Mapping[str, Remote]) -> Put:
+    """The action that brings a delivery to its target; `linked` is what that calls the documents it needs, by document key."""
     return Put(
         key=delivery.key,
         kind=delivery.kind,
@@ -78,7 +77,7 @@ def put(delivery: Delivery, linked: Mapping[str, Delivery]) -> Put:
         generation=delivery.generation,
         reference=reference(delivery.key),
         body=delivery.body,
-        links={role: remote for role, remote in links.items() if remote is not None},
+        links={role: linked[key] for role, key in delivery.needs.items() if key in linked},
         expected=delivery.remote,
         date=delivery.date,
     )
@@ -89,9 +88,9 @@ def reference(key: str) -> str:
     return digest(key)
 
 
-def ready(delivery: Delivery, linked: Mapping[str, Delivery]) -> bool:
+def ready(delivery: Delivery, linked: Mapping[str, Remote]) -> bool:
     """Whether every document that a delivery needs has been delivered."""
-    return all(key in linked and linked[key].remote is not None for key in delivery.needs.values())
+    return not delivery.needs or all(key in linked for key in delivery.needs.values())
 
 
 def checked(calls: Sequence[Call], puts: Sequence[Put]) -> None:
@@ -113,8 +112,11 @@ def after(delivery: Delivery, outcome: Outcome, now: datetime) -> Delivery:
     """The delivery after one answer (or silence) of its target."""
     match outcome:
         case Delivered(remote=remote, echo=echo):
+            wrong = confirm(delivery, echo) if echo is not None else None
             done = replace(
                 delivery,
+                status=Status.HELD if wrong else Status.DELIVERED,
+                problem=wrong,
                 remote=remote,
                 delivered_revision=delivery.revision,
                 delivered_digest=delivery.digest,
@@ -123,10 +125,7 @@ def after(delivery: Delivery, outcome: Outcome, now: datetime) -> Delivery:
                 due=None,
                 call="",
             )
-            wrong = confirm(delivery, echo) if echo is not None else None
-            if wrong:
-                return _noted(replace(done, status=Status.HELD, problem=wrong), now, wrong.why)
-            return replace(done, status=Status.DELIVERED, problem=None)
+            return _noted(done, now, wrong.why) if wrong else done
         case Refused(problem=problem):
             held = replace(delivery, status=Status.HELD, problem=problem, call="", due=None)
             return _noted(held, now, f"refused: {problem.why}")

@@ -224,12 +224,10 @@ def test_history_is_kept_short() -> None:
 
 def test_a_document_waits_until_all_it_needs_has_been_delivered() -> None:
     child = planned(needs={"contact": "books:shop:cus_1:contact"})
-    parent = planned(key="books:shop:cus_1:contact")
+    there = {"books:shop:cus_1:contact": Remote("r5")}
     assert not ready(child, {})
-    assert not ready(child, {parent.key: parent})
-    there = replace(parent, remote=Remote("r5"))
-    assert ready(child, {parent.key: there})
-    told = put(child, {parent.key: there})
+    assert ready(child, there)
+    told = put(child, there)
     assert told.links == {"contact": Remote("r5")}
     assert (told.reference, len(told.reference)) == (reference(child.key), 26)
 

@@ -12,6 +12,7 @@ from kept import (
     application,
     arrived,
     call,
+    deliver,
     delivery,
     entry,
     eur,
@@ -25,7 +26,7 @@ from kept import (
 )
 
 from syncjob.errors import Misconfigured, Problem
-from syncjob.model import Action, DocumentKind, Part, Refusal, Role, Status, Stream
+from syncjob.model import Action, DocumentKind, Part, Refusal, Remote, Role, Status, Stream
 from syncjob.ports import Identity
 from syncjob.store import Landed, Plan, Progress, Store, Subject
 
@@ -320,6 +321,26 @@ def test_a_call_is_there_before_it_is_sent_and_its_bytes_go_when_it_is_settled(s
     assert store._database.command('SELECT count(*) FROM "call" WHERE request IS NOT NULL')[0][0] == 0
     assert store.lookup("books", [two[0].key, "nobody"]) == {two[0].key: arrived(going[0])}
     assert store.calls_of("books", two[1].key) == [(NOON, LATER, carrier.key, "delivered")]
+
+
+def test_what_a_target_calls_the_documents_it_holds_is_told_without_the_others(store: Store) -> None:
+    planned(store, "ch_1", "ch_2")
+    deliver(store, "ch_1")
+    keys = [delivery(id).key for id in ("ch_1", "ch_2", "ch_9")]
+    assert store.remotes("books", keys) == {keys[0]: Remote(f"remote of {keys[0]}", "1")}
+    assert store.remotes("crm", keys) == store.remotes("books", []) == {}
+
+
+def test_a_delivery_that_arrived_with_something_to_tell_keeps_what_it_tells(store: Store) -> None:
+    planned(store, "ch_1", "ch_2", "ch_3")
+    told = replace(arrived(delivery("ch_1")), history=("retried by a person",))
+    wrong = replace(arrived(delivery("ch_2")), status=Status.HELD, problem=Problem("a", "b", "c"))
+    newer = replace(arrived(delivery("ch_3")), generation=2)
+    store.settle("books", [], [told, wrong, newer], NOON)
+    assert store.lookup("books", [told.key, wrong.key, newer.key]) == {one.key: one for one in (told, wrong, newer)}
+    again = replace(told, history=(), attempts=2)
+    store.settle("books", [], [again], NOON)
+    assert store.lookup("books", [again.key]) == {again.key: again}
 
 
 def test_a_call_stays_open_for_the_member_whose_outcome_is_unknown(store: Store) -> None:

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from pathlib import Path
 
 from syncjob.errors import Busy, Problem
-from syncjob.model import Delivery, Invoice, Json, Record, Refusal, Role, Stream
+from syncjob.model import Delivery, Invoice, Json, Record, Refusal, Remote, Role, Stream
 from syncjob.money import Money
 from syncjob.ports import Balance, Call, Identity
 from syncjob.store import asking, copying, delivering, journal, landing, ledger, mirror, planning
@@ -170,6 +170,10 @@ class Store:
     def lookup(self, target: str, keys: Sequence[str]) -> dict[str, Delivery]:
         """Deliveries of a target by document key."""
         return delivering.lookup(self._database, target, keys)
+
+    def remotes(self, target: str, keys: Sequence[str]) -> dict[str, Remote]:
+        """By document key, what a target calls those of these documents that it holds."""
+        return delivering.remotes(self._database, target, keys)
 
     def commit_calls(self, target: str, calls: Sequence[Call], deliveries: Sequence[Delivery], now: datetime) -> None:
         """Commit Calls with their bytes and their deliveries as SENDING, before the first byte leaves."""
