@@ -200,3 +200,17 @@ def test_two_runs_never_work_at_once(store: Store, store_url: str) -> None:
     with other.run_lock():
         pass
     other.close()
+
+
+def test_sums_asked_for_again_are_those_of_today(store: Store, store_url: str) -> None:
+    planned(store, "ch_1")
+    clearing = (Role.CLEARING, "shop", "payments", "EUR")
+    assert (store.posted_sums("books", DAY, False)[clearing], store.posted_sums("books", DAY, True)) == (1000, {})
+    deliver(store, "ch_1")
+    assert (store.posted_sums("books", DAY, True)[clearing], store.posted_sums("books", DAY, False)) == (1000, {})
+    assert store.balances("shop", None)[Role.CLEARING, "payments", "EUR"] == 1000
+    other = Store.open(store_url)
+    planned(other, "ch_2")
+    other.close()
+    assert store.balances("shop", None)[Role.CLEARING, "payments", "EUR"] == 2000
+    assert store.posted_sums("books", DAY, False)[clearing] == 1000

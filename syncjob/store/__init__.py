@@ -30,6 +30,7 @@ class Store:
         self._database = database
         self._path = path
         self._seen: planning.Seen = {}
+        self._sums = ledger.Sums(database)
 
     @classmethod
     def open(cls, url: str, *, create: bool = True, now: datetime | None = None) -> Store:
@@ -190,7 +191,7 @@ class Store:
     # ------------------------------------------------------------ the sub-ledger
     def balances(self, source: str, through: datetime | None) -> dict[tuple[Role, str, str], int]:
         """(role, bucket, currency) -> sum of lines of a source with effective <= through (None: all)."""
-        return ledger.balances(self._database, source, through)
+        return self._sums.balances(source, through)
 
     def movements(self, source: str, since: datetime) -> Iterator[tuple[str, datetime, Role, str, str, int]]:
         """(entry key, effective, role, bucket, currency, minor) of clearing and reserve lines from an instant on, in order."""
@@ -198,7 +199,7 @@ class Store:
 
     def posted_sums(self, target: str, through: date, delivered: bool) -> dict[tuple[Role, str, str, str], int]:
         """(role, source, bucket, currency) -> sum of lines of entries dated <= through whose document is (not) delivered."""
-        return ledger.posted_sums(self._database, target, through, delivered)
+        return self._sums.posted(target, through, delivered)
 
     def entry_dates(self, target: str) -> tuple[date, date] | None:
         """First and last date of delivered entries."""

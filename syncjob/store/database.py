@@ -254,6 +254,13 @@ class Database:
             _UPSERTS[name] = made.on_conflict_do_update(index_elements=list(table.primary_key.columns), set_=fresh)
         self.many(_UPSERTS[name], [column.name for column in table.columns], rows)
 
+    def state(self) -> object:
+        """Something that is equal again only if nothing was written since, by us or by others; None where nobody can tell."""
+        if not self.sqlite:
+            return None
+        driver: Any = self.connection.connection.driver_connection
+        return self.command("PRAGMA data_version")[0][0], driver.total_changes
+
     def next_id(self, table: Table) -> int:
         """The first free number of a table; only `writing` may ask, since writers go one after the other."""
         if not self._writing:

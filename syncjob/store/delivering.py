@@ -65,7 +65,7 @@ def _said(status: Status) -> ColumnElement[str]:
     return literal_column(f"'{status.value}'")
 
 
-# The two steps that nearly every delivery takes, by the few columns that they change; the guards say that the rest is as stored.
+# The two steps that nearly every delivery takes, by the few columns that they change; the guard says the rest is as stored.
 _AS_STORED = (
     _D.key == bindparam("key_"),
     _D.target == bindparam("target_"),
