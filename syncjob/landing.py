@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 from syncjob import redact
 from syncjob.errors import Problem
@@ -26,11 +26,7 @@ _INT_CARD_MIN = 10**12  # the smallest number that has a card number's digits
 
 def land(raws: Iterable[Raw], keep: Mapping[str, Kept]) -> list[Record]:
     """Reduce, redact and split records; one that may not be kept comes out held, without its content and with a Problem."""
-    page = list(raws)
-    reduced = [_reduced(raw, keep.get(raw.type)) for raw in page]
-    # One look at everything that would be written of a page: nearly every page passes, and no text of it is touched.
-    doubtful = _doubtful("|".join([one.texts for one in reduced if one is not None]))
-    return [_unlisted(raw) if one is None else _landed(one, doubtful=doubtful) for raw, one in zip(page, reduced, strict=True)]
+    return [_landed(raw, keep.get(raw.type)) for raw in raws]
 
 
 def guest(email: str) -> str:
@@ -41,39 +37,17 @@ def guest(email: str) -> str:
 # ---------------------------------------------------------------- one record
 
 
-class _Reduced(NamedTuple):
-    """A record reduced to what may be kept of it, before it is known to be free of card numbers."""
-
-    raw: Raw
-    kept: Kept
-    rules: _Rules
-    body: dict[str, Json]
-    personal: dict[str, Json]
-    text: str
-    personal_text: str
-
-    @property
-    def texts(self) -> str:
-        """Everything of it that would be written."""
-        return f"{self.text}{self.personal_text} {self.raw.id} {self.raw.subject}"
-
-
-def _reduced(raw: Raw, kept: Kept | None) -> _Reduced | None:
+def _landed(raw: Raw, kept: Kept | None) -> Record:
     if kept is None:
-        return None
+        why = "records of this type are not listed in the gateway's map, so nothing of it is kept"
+        return _held(raw, why, "list the type under keep: in the gateway's map, then backfill")
     rules = _compiled(kept)
     body: dict[str, Json] = rules.body(raw.body)
     personal: dict[str, Json] = _filled(rules.personal(raw.body)) if rules.personal is not None else {}
-    return _Reduced(raw, kept, rules, body, personal, canonical(body), canonical(personal) if personal else "{}")
-
-
-def _doubtful(texts: str) -> bool:
-    return redact.suspect(texts) or not texts.isprintable()
-
-
-def _landed(reduced: _Reduced, *, doubtful: bool) -> Record:
-    raw, kept, rules, body, personal, text, personal_text = reduced
-    if doubtful and _doubtful(reduced.texts):
+    text, personal_text = canonical(body), canonical(personal) if personal else "{}"
+    # One look at everything that would be written: nearly every record passes, and no text of it is touched.
+    everything = f"{text}{personal_text} {raw.id} {raw.subject}"
+    if redact.suspect(everything) or not everything.isprintable():
         place = _number_in_id(raw, rules.ids, body) or _number_in_id(raw, rules.ids, personal)
         if place:
             why = f"a card number stands in its {place}, where only an id, a code or an amount belongs"
@@ -84,11 +58,6 @@ def _landed(reduced: _Reduced, *, doubtful: bool) -> Record:
     id, subject, version = _legal(raw.id), _legal(raw.subject), digest(text, personal_text)
     body, personal = Spelled(body, text), Spelled(personal, personal_text)
     return Record(raw.type, id, raw.occurred, raw.as_of, subject, body, personal, person, version)
-
-
-def _unlisted(raw: Raw) -> Record:
-    why = "records of this type are not listed in the gateway's map, so nothing of it is kept"
-    return _held(raw, why, "list the type under keep: in the gateway's map, then backfill")
 
 
 def _held(raw: Raw, why: str, cure: str) -> Record:
