@@ -44,12 +44,21 @@ def _unmarked(value: Value) -> Value:
     return _MARKED.sub(lambda found: chr(int(found[1], 16)), value) if type(value) is str else value
 
 
-def _holdable(row: Values) -> Values:
-    """A row as both databases can hold it. One look at all its texts together: nearly every row passes as it is."""
-    whole = "".join([value for value in row if type(value) is str])
-    if whole.isascii():
-        return row if "\0" not in whole else tuple(map(_marked, row))
-    return tuple(map(_marked, row)) if _UNSAFE.search(whole) else row
+def _holdable(rows: Sequence[Values]) -> Sequence[Values]:
+    """Rows as both databases can hold them. One look at all their texts together: nearly all pass as they are."""
+    whole = "".join([value for row in rows for value in row if type(value) is str])
+    if "\0" not in whole and (whole.isascii() or (_MARK not in whole and _is_whole(whole))):
+        return rows
+    return [tuple(map(_marked, row)) for row in rows]
+
+
+def _is_whole(text: str) -> bool:
+    """Whether no surrogate stands in it without its other half."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 # ---------------------------------------------------------------- statements
@@ -237,7 +246,7 @@ class Database:
             own = [preset.get(name) for name in bound]
             rows = [tuple(own[i] if place is None else row[place] for i, place in enumerate(places)) for row in rows]
         try:
-            return self.connection.exec_driver_sql(words, list(map(_holdable, rows))).rowcount
+            return self.connection.exec_driver_sql(words, list(_holdable(rows))).rowcount
         except self.complaints as wrong:
             raise self._failed(wrong) from wrong
 
