@@ -447,7 +447,7 @@ class Spelled(dict[str, Json]):
 
     def __init__(self, value: Mapping[str, Json], text: str = "") -> None:
         super().__init__(value)
-        self.text = text or canonical(dict(value))
+        self.text = text or canonical(dict(self))
 
 
 def digest(*parts: str) -> str:

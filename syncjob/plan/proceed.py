@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from syncjob.model import Action, Delivery, Document, Status, canonical, digest
+from syncjob.model import Action, Delivery, Document, Spelled, Status, canonical, digest
 
 
 def proceed(target: str, document: Document, facts: str, existing: Delivery | None) -> Delivery | None:
@@ -13,7 +13,8 @@ def proceed(target: str, document: Document, facts: str, existing: Delivery | No
     A delivery under way is left alone: its bytes are committed, its subject is planned again later. Old news never replaces
     newer news. What turned back to the delivered state before it was sent is simply not sent.
     """
-    content = digest(canonical(document.body), canonical(dict(document.needs)))
+    body = Spelled(document.body)
+    content = digest(body.text, canonical(dict(document.needs)))
     if existing is None:
         return Delivery(
             target=target,
@@ -25,7 +26,7 @@ def proceed(target: str, document: Document, facts: str, existing: Delivery | No
             generation=1,
             status=Status.PLANNED,
             as_of=document.as_of,
-            body=document.body,
+            body=body,
             digest=content,
             facts=facts,
             needs=document.needs,
@@ -39,7 +40,7 @@ def proceed(target: str, document: Document, facts: str, existing: Delivery | No
         return None if told == existing else told
     fresh = replace(
         existing,
-        body=document.body,
+        body=body,
         digest=content,
         facts=facts,
         needs=document.needs,

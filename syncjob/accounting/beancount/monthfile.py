@@ -7,7 +7,7 @@ import re
 import stat
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 from syncjob.accounting.beancount.block import Block, unquoted
 from syncjob.errors import OutcomeUnknown, RecordRefused
@@ -71,10 +71,27 @@ def text_of(path: Path) -> str:
         raise _unreadable(path, f"it is not UTF-8 ({wrong.reason} at byte {wrong.start})") from wrong
 
 
-def merge(path: Path, new: Sequence[Block]) -> None:
+def merge(path: Path, new: Sequence[Block]) -> Written:
     """Put blocks into a file in the place of those with the same key; raises what `replace` raises."""
-    if new:
-        replace(path, merged(pieces(path), new))
+    return replace(path, merged(pieces(path), new))
+
+
+class Written(NamedTuple):
+    """What tells whether a file is still the one that we wrote: its place on the disk, its size, and when it last changed."""
+
+    device: int
+    inode: int
+    size: int
+    changed: int
+
+    @classmethod
+    def of(cls, found: os.stat_result) -> Written:
+        """That of an open or closed file."""
+        return cls(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+
+    def stands(self, path: Path) -> bool:
+        """Whether the file is there as it was written."""
+        return Written.of(path.stat()) == self
 
 
 def merged(old: Iterable[Block], new: Sequence[Block]) -> Iterator[str]:
@@ -97,7 +114,7 @@ def merged(old: Iterable[Block], new: Sequence[Block]) -> Iterator[str]:
         yield f"{waiting.pop().text}\n"
 
 
-def replace(path: Path, chunks: Iterable[str]) -> None:
+def replace(path: Path, chunks: Iterable[str]) -> Written:
     """Replace a file whole and durably: OSError means the old one stands untouched, OutcomeUnknown that nobody can tell."""
     temporary = path.with_name(f".{path.name}.tmp")
     try:
@@ -107,6 +124,7 @@ def replace(path: Path, chunks: Iterable[str]) -> None:
             file.writelines(chunks)
             file.flush()
             os.fsync(file.fileno())
+            written = Written.of(os.fstat(file.fileno()))
         temporary.replace(path)
     except Exception:
         temporary.unlink(missing_ok=True)
@@ -119,6 +137,7 @@ def replace(path: Path, chunks: Iterable[str]) -> None:
             os.close(folder)
     except OSError as wrong:
         raise OutcomeUnknown(f"{path} is written, but its folder could not be synced: {wrong.strerror}") from wrong
+    return written
 
 
 def _pieces(file: TextIO) -> Iterator[Block]:
