@@ -296,7 +296,7 @@ class Database:
 
     def _value(self, value: Any) -> Any:
         if isinstance(value, (list, tuple, set, frozenset)):
-            held = [_marked(one) for one in value]
+            held = list(_holdable([tuple(value)])[0])
             return json.dumps(held) if self.sqlite else held
         return _marked(value)
 
