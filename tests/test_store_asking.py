@@ -214,3 +214,7 @@ def test_sums_asked_for_again_are_those_of_today(store: Store, store_url: str) -
     other.close()
     assert store.balances("shop", None)[Role.CLEARING, "payments", "EUR"] == 2000
     assert store.posted_sums("books", DAY, False)[clearing] == 1000
+    with undone(store):
+        planned(store, "ch_3")
+        assert store.balances("shop", None)[Role.CLEARING, "payments", "EUR"] == 3000
+    assert store.balances("shop", None)[Role.CLEARING, "payments", "EUR"] == 2000

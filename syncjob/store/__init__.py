@@ -82,8 +82,12 @@ class Store:
     @contextmanager
     def together(self) -> Iterator[None]:
         """Make what is read and written inside one transaction: a person's decision, its audit line, nothing in between."""
-        with self._database.writing():
-            yield
+        try:
+            with self._database.writing():
+                yield
+        except BaseException:
+            self._sums.forget()
+            raise
 
     def copy_to(self, path: Path) -> None:
         """Copy the whole state into a fresh SQLite file, for a dry run."""
@@ -147,6 +151,7 @@ class Store:
 
     def save(self, plan: Plan, now: datetime) -> None:  # noqa: ARG002 - every change is told its instant
         """Store a batch's plan. Entries are inserted once: an existing key with other content is an AssertionError."""
+        self._sums.forget()
         planning.save(self._database, plan, self._seen)
 
     # ------------------------------------------------------------ the mirror of the books
@@ -178,10 +183,12 @@ class Store:
 
     def commit_calls(self, target: str, calls: Sequence[Call], deliveries: Sequence[Delivery], now: datetime) -> None:
         """Commit Calls with their bytes and their deliveries as SENDING, before the first byte leaves."""
+        self._sums.forget()
         delivering.commit_calls(self._database, target, calls, deliveries, now)
 
     def settle(self, target: str, call_keys: Sequence[str], deliveries: Sequence[Delivery], now: datetime) -> None:
         """Store what Calls came to; a Call whose members are all settled drops its bytes. With no Call: only the deliveries."""
+        self._sums.forget()
         delivering.settle(self._database, target, call_keys, deliveries, now)
 
     def open_calls(self, target: str) -> list[OpenCall]:

@@ -263,12 +263,9 @@ class Database:
             _UPSERTS[name] = made.on_conflict_do_update(index_elements=list(table.primary_key.columns), set_=fresh)
         self.many(_UPSERTS[name], [column.name for column in table.columns], rows)
 
-    def state(self) -> object:
-        """Something that is equal again only if nothing was written since, by us or by others; None where nobody can tell."""
-        if not self.sqlite:
-            return None
-        driver: Any = self.connection.connection.driver_connection
-        return self.command("PRAGMA data_version")[0][0], driver.total_changes
+    def changes_of_others(self) -> int | None:
+        """A number that stays the same only while no other connection changes anything; None where nobody can tell."""
+        return int(self.command("PRAGMA data_version")[0][0]) if self.sqlite else None
 
     def next_id(self, table: Table) -> int:
         """The first free number of a table; only `writing` may ask, since writers go one after the other."""

@@ -63,11 +63,11 @@ _DAY = (
 
 
 class Sums:
-    """Sums that were asked for, kept while nothing in the state changes: a night asks for the same ones many times."""
+    """Sums that were asked for, kept until an entry or a delivery changes: a night asks for the same ones many times."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._state: object = None
+        self._others: int | None = None
         self._balances: dict[tuple[str, datetime | None], dict[tuple[Role, str, str], int]] = {}
         self._days: dict[str, list[_Day]] = {}
 
@@ -92,12 +92,16 @@ class Sums:
                 sums[place] = sums.get(place, 0) + minor
         return sums
 
+    def forget(self) -> None:
+        """Ask anew from now on: we have changed entries or deliveries ourselves, or taken a change back."""
+        self._balances.clear()
+        self._days.clear()
+
     def _forget_old(self) -> None:
-        state = self._database.state()
-        if state is None or state != self._state:
-            self._state = state
-            self._balances.clear()
-            self._days.clear()
+        others = self._database.changes_of_others()
+        if others is None or others != self._others:
+            self._others = others
+            self.forget()
 
 
 _Day: TypeAlias = "tuple[date, bool, tuple[Role, str, str, str], int]"
