@@ -333,12 +333,12 @@ def test_what_a_target_calls_the_documents_it_holds_is_told_without_the_others(s
 
 def test_a_delivery_that_arrived_with_something_to_tell_keeps_what_it_tells(store: Store) -> None:
     planned(store, "ch_1", "ch_2", "ch_3")
-    told = replace(arrived(delivery("ch_1")), history=("retried by a person",))
-    wrong = replace(arrived(delivery("ch_2")), status=Status.HELD, problem=Problem("a", "b", "c"))
-    newer = replace(arrived(delivery("ch_3")), generation=2)
+    told = arrived(delivery("ch_1"))._replace(history=("retried by a person",))
+    wrong = arrived(delivery("ch_2"))._replace(status=Status.HELD, problem=Problem("a", "b", "c"))
+    newer = arrived(delivery("ch_3"))._replace(generation=2)
     store.settle("books", [], [told, wrong, newer], NOON)
     assert store.lookup("books", [told.key, wrong.key, newer.key]) == {one.key: one for one in (told, wrong, newer)}
-    again = replace(told, history=(), attempts=2)
+    again = told._replace(history=(), attempts=2)
     store.settle("books", [], [again], NOON)
     assert store.lookup("books", [again.key]) == {again.key: again}
 
@@ -348,7 +348,7 @@ def test_a_call_stays_open_for_the_member_whose_outcome_is_unknown(store: Store)
     carrier = call(delivery("ch_1"), delivery("ch_2"))
     first, second = (sent(delivery(id), carrier) for id in ("ch_1", "ch_2"))
     store.commit_calls("books", [carrier], [first, second], NOON)
-    lost = replace(second, status=Status.UNKNOWN, due=LATER)
+    lost = second._replace(status=Status.UNKNOWN, due=LATER)
     store.settle("books", [], [arrived(first), lost], NOON)
     (opened,) = store.open_calls("books")
     assert (opened.call, opened.deliveries) == (carrier, (lost,))
@@ -362,9 +362,9 @@ def test_what_went_on_in_a_newer_call_is_no_longer_carried_by_the_old_one(store:
     old = call(delivery("ch_1"), delivery("ch_2"))
     first, second = (sent(delivery(id), old) for id in ("ch_1", "ch_2"))
     store.commit_calls("books", [old], [first, second], NOON)
-    lost = replace(second, status=Status.UNKNOWN, due=LATER)
+    lost = second._replace(status=Status.UNKNOWN, due=LATER)
     store.settle("books", [], [arrived(first), lost], NOON)
-    update = replace(arrived(first), action=Action.UPDATE, revision=2, status=Status.PLANNED)
+    update = arrived(first)._replace(action=Action.UPDATE, revision=2, status=Status.PLANNED)
     new = call(update)
     store.commit_calls("books", [new], [sent(update, new)], LATER)
     assert [(one.call, one.deliveries) for one in store.open_calls("books")] == [(old, (lost,)), (new, (sent(update, new),))]
@@ -384,7 +384,7 @@ def test_the_same_call_may_be_made_again_after_it_was_certainly_not_sent(store: 
 
 def test_settling_may_change_a_body_but_not_invent_a_delivery(store: Store) -> None:
     planned(store, "ch_1")
-    changed = replace(delivery("ch_1"), body={"amount": "9.00"}, digest="another", needs={"customer": "x"})
+    changed = delivery("ch_1")._replace(body={"amount": "9.00"}, digest="another", needs={"customer": "x"})
     store.settle("books", [], [changed], NOON)
     assert store.lookup("books", [changed.key]) == {changed.key: changed}
     with pytest.raises(AssertionError, match="never planned"):
@@ -393,7 +393,7 @@ def test_settling_may_change_a_body_but_not_invent_a_delivery(store: Store) -> N
 
 def test_only_the_last_lines_of_a_history_are_kept(store: Store) -> None:
     planned(store, "ch_1")
-    told = replace(delivery("ch_1"), history=tuple(map(str, range(30))))
+    told = delivery("ch_1")._replace(history=tuple(map(str, range(30))))
     store.settle("books", [], [told], NOON)
     assert store.lookup("books", [told.key])[told.key].history == told.history[-20:]
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from syncjob.model import Action, Delivery, Document, Spelled, Status, canonical, digest
 
 
@@ -36,10 +34,9 @@ def proceed(target: str, document: Document, facts: str, existing: Delivery | No
         return None
     if content == existing.digest:
         # The same said again, later or by a better witness, still makes anything said in between old news.
-        told = replace(existing, facts=facts, as_of=document.as_of, subject=document.subject)
+        told = existing._replace(facts=facts, as_of=document.as_of, subject=document.subject)
         return None if told == existing else told
-    fresh = replace(
-        existing,
+    fresh = existing._replace(
         body=body,
         digest=content,
         facts=facts,
@@ -55,13 +52,13 @@ def proceed(target: str, document: Document, facts: str, existing: Delivery | No
     # A request that was refused, or tried and not carried out, has used its idempotency key: the changed one needs another.
     generation = existing.generation + (existing.status is Status.HELD or existing.attempts > 0)
     if not existing.delivered_revision:
-        return replace(fresh, generation=generation)
+        return fresh._replace(generation=generation)
     if content == existing.delivered_digest and existing.status is Status.PLANNED:
         # The number of the action that was never sent is not used again, so no idempotency key meets two bodies.
-        return replace(fresh, status=Status.DELIVERED, delivered_revision=existing.revision)
+        return fresh._replace(status=Status.DELIVERED, delivered_revision=existing.revision)
     if existing.revision == existing.delivered_revision:
-        return replace(fresh, action=Action.UPDATE, revision=existing.revision + 1, generation=existing.generation)
-    return replace(fresh, generation=generation)
+        return fresh._replace(action=Action.UPDATE, revision=existing.revision + 1, generation=existing.generation)
+    return fresh._replace(generation=generation)
 
 
 def under_way(existing: Delivery | None) -> bool:
