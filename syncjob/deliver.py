@@ -6,12 +6,11 @@ An outcome that is not known is never repeated blindly: what may be done about i
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from syncjob.errors import Problem
-from syncjob.model import Action, Delivery, Json, Status, digest, idempotency_key
+from syncjob.model import Action, Delivery, Json, Remote, Status, digest, idempotency_key
 from syncjob.moment import iso
 from syncjob.ports import (
     Absent,
@@ -67,9 +66,8 @@ def wait(attempts: int) -> timedelta:
     return min(_FIRST_WAIT * (1 << doublings), _LONGEST_WAIT)
 
 
-def put(delivery: Delivery, linked: Mapping[str, Delivery]) -> Put:
-    """The action that brings a delivery to its target; `linked` are the delivered documents it needs, by document key."""
-    links = {role: linked[key].remote for role, key in delivery.needs.items()}
+def put(delivery: Delivery, linked: Mapping[str, Remote]) -> Put:
+    """The action that brings a delivery to its target; `linked` is what that calls the documents it needs, by document key."""
     return Put(
         key=delivery.key,
         kind=delivery.kind,
@@ -78,7 +76,7 @@ def put(delivery: Delivery, linked: Mapping[str, Delivery]) -> Put:
         generation=delivery.generation,
         reference=reference(delivery.key),
         body=delivery.body,
-        links={role: remote for role, remote in links.items() if remote is not None},
+        links={role: linked[key] for role, key in delivery.needs.items() if key in linked},
         expected=delivery.remote,
         date=delivery.date,
     )
@@ -89,9 +87,9 @@ def reference(key: str) -> str:
     return digest(key)
 
 
-def ready(delivery: Delivery, linked: Mapping[str, Delivery]) -> bool:
+def ready(delivery: Delivery, linked: Mapping[str, Remote]) -> bool:
     """Whether every document that a delivery needs has been delivered."""
-    return all(key in linked and linked[key].remote is not None for key in delivery.needs.values())
+    return not delivery.needs or all(key in linked for key in delivery.needs.values())
 
 
 def checked(calls: Sequence[Call], puts: Sequence[Put]) -> None:
@@ -106,15 +104,17 @@ def checked(calls: Sequence[Call], puts: Sequence[Put]) -> None:
 
 def sending(delivery: Delivery, call: Call) -> Delivery:
     """The delivery as it is committed with its Call, before the first byte leaves."""
-    return replace(delivery, status=Status.SENDING, call=call.key, attempts=delivery.attempts + 1, due=None)
+    return delivery._replace(status=Status.SENDING, call=call.key, attempts=delivery.attempts + 1, due=None)
 
 
 def after(delivery: Delivery, outcome: Outcome, now: datetime) -> Delivery:
     """The delivery after one answer (or silence) of its target."""
     match outcome:
         case Delivered(remote=remote, echo=echo):
-            done = replace(
-                delivery,
+            wrong = confirm(delivery, echo) if echo is not None else None
+            done = delivery._replace(
+                status=Status.HELD if wrong else Status.DELIVERED,
+                problem=wrong,
                 remote=remote,
                 delivered_revision=delivery.revision,
                 delivered_digest=delivery.digest,
@@ -123,16 +123,13 @@ def after(delivery: Delivery, outcome: Outcome, now: datetime) -> Delivery:
                 due=None,
                 call="",
             )
-            wrong = confirm(delivery, echo) if echo is not None else None
-            if wrong:
-                return _noted(replace(done, status=Status.HELD, problem=wrong), now, wrong.why)
-            return replace(done, status=Status.DELIVERED, problem=None)
+            return _noted(done, now, wrong.why) if wrong else done
         case Refused(problem=problem):
-            held = replace(delivery, status=Status.HELD, problem=problem, call="", due=None)
+            held = delivery._replace(status=Status.HELD, problem=problem, call="", due=None)
             return _noted(held, now, f"refused: {problem.why}")
         case Unknown(reason=reason):
             later = now + wait(delivery.attempts)
-            return _noted(replace(delivery, status=Status.UNKNOWN, due=later), now, f"outcome unknown: {reason}")
+            return _noted(delivery._replace(status=Status.UNKNOWN, due=later), now, f"outcome unknown: {reason}")
         case Unsent(reason=reason, not_before=not_before):
             return _unsent(delivery, reason, not_before, now)
     raise AssertionError(f"{outcome!r} is no outcome")
@@ -141,7 +138,7 @@ def after(delivery: Delivery, outcome: Outcome, now: datetime) -> Delivery:
 def _unsent(delivery: Delivery, reason: str, not_before: datetime | None, now: datetime) -> Delivery:
     # What certainly never arrived waits as long as its target is away: that is no fault of the document's, so nobody holds it.
     due = not_before or now + wait(delivery.attempts)
-    return _noted(replace(delivery, status=Status.PLANNED, call="", due=due), now, f"not sent: {reason}")
+    return _noted(delivery._replace(status=Status.PLANNED, call="", due=due), now, f"not sent: {reason}")
 
 
 def settle_found(delivery: Delivery, found: Found, committed_at: datetime, promises: Promises, now: datetime) -> Delivery:
@@ -157,17 +154,17 @@ def settle_found(delivery: Delivery, found: Found, committed_at: datetime, promi
                 f"the target holds {len(remotes)} objects with our reference ({ids})",
                 f"void {spare} there, then run: syncjob held retry",
             )
-            return _noted(replace(delivery, status=Status.HELD, problem=problem), now, problem.why)
+            return _noted(delivery._replace(status=Status.HELD, problem=problem), now, problem.why)
         case Present(remotes=remotes, echo=echo):
             if delivery.action is Action.UPDATE and not _holds(delivery, echo):
                 # Doing an update twice does no harm; taking the old text for the new one would lose it.
-                return again(replace(delivery, remote=remotes[0]), now, "the update did not arrive, or cannot be seen")
+                return again(delivery._replace(remote=remotes[0]), now, "the update did not arrive, or cannot be seen")
             return after(delivery, Delivered(delivery.key, remotes[0], echo), now)
         case Absent(complete_as_of=complete) if complete >= searchable(promises, committed_at):
             return again(delivery, now, f"certainly absent as of {iso(complete)}")
         case Absent():
             due = searchable(promises, committed_at)
-            return _noted(replace(delivery, status=Status.UNKNOWN, due=due), now, "not found yet")
+            return _noted(delivery._replace(status=Status.UNKNOWN, due=due), now, "not found yet")
         case CannotTell(reason=reason):
             return after(delivery, Unknown(delivery.key, f"the search could not tell: {reason}"), now)
     raise AssertionError(f"{found!r} is no answer of find")
@@ -183,9 +180,9 @@ def again(delivery: Delivery, now: datetime, why: str) -> Delivery:
     What did arrive, but not as it was sent, is corrected by an update: a second create would make a second object.
     """
     if delivery.remote is not None and delivery.delivered_revision == delivery.revision:
-        delivery = replace(delivery, action=Action.UPDATE, revision=delivery.revision + 1, generation=delivery.generation - 1)
-    fresh = replace(
-        delivery, generation=delivery.generation + 1, status=Status.PLANNED, call="", due=None, problem=None, attempts=0
+        delivery = delivery._replace(action=Action.UPDATE, revision=delivery.revision + 1, generation=delivery.generation - 1)
+    fresh = delivery._replace(
+        generation=delivery.generation + 1, status=Status.PLANNED, call="", due=None, problem=None, attempts=0
     )
     return _noted(fresh, now, f"sent anew as generation {fresh.generation}: {why}")
 
@@ -201,7 +198,7 @@ def hold_unknown(delivery: Delivery, now: datetime) -> Delivery:
         "it may or may not have arrived, and this target cannot be asked",
         "look there; then run: syncjob held retry (send again) after making sure that it is absent",
     )
-    return _noted(replace(delivery, status=Status.HELD, problem=problem), now, problem.why)
+    return _noted(delivery._replace(status=Status.HELD, problem=problem), now, problem.why)
 
 
 _COMPARED = ("amount", "currency", "fee", "net", "tax", "total", "date", "account", "customer", "postings")
@@ -221,4 +218,4 @@ def confirm(delivery: Delivery, echo: Mapping[str, Json]) -> Problem | None:
 
 
 def _noted(delivery: Delivery, now: datetime, what: str) -> Delivery:
-    return replace(delivery, history=(*delivery.history, f"{iso(now)} {what}")[-20:])
+    return delivery._replace(history=(*delivery.history, f"{iso(now)} {what}")[-20:])

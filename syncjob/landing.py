@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 from syncjob import redact
 from syncjob.errors import Problem
-from syncjob.model import Json, Kept, Path, Raw, Record, canonical, digest
+from syncjob.model import Json, Kept, Path, Raw, Record, Spelled, canonical, digest
 from syncjob.moment import iso
 
 Pick: TypeAlias = Callable[[Any], Any]
@@ -56,6 +56,7 @@ def _landed(raw: Raw, kept: Kept | None) -> Record:
         text, personal_text = canonical(body), canonical(personal)
     person = _person(raw, kept, personal) if personal else ""
     id, subject, version = _legal(raw.id), _legal(raw.subject), digest(text, personal_text)
+    body, personal = Spelled(body, text), Spelled(personal, personal_text)
     return Record(raw.type, id, raw.occurred, raw.as_of, subject, body, personal, person, version)
 
 

@@ -90,7 +90,7 @@ def match(transactions: Sequence[Transaction], known: Sequence[Application], boo
         if before is not None and (before.parts, before.wanted) == (application.parts, application.wanted):
             application = before
         else:
-            application = replace(application, version=before.version + 1 if before else 1)
+            application = replace(application, version=before.version + 1) if before else application
             new.append(application)
         decided[key] = application
         books.take(application)

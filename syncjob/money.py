@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from syncjob.errors import RecordRefused
 
@@ -51,17 +52,10 @@ class Money:
     @classmethod
     def of(cls, text: str, currency: str) -> Money:
         """Read a plain decimal such as "48.25" exactly; more decimals than the currency has are refused, not rounded."""
-        exponent = decimals(currency)
-        if not isinstance(text, str) or not _PLAIN.fullmatch(text):
+        if not isinstance(text, str) or not isinstance(currency, str):
+            decimals(currency)
             raise RecordRefused(f"amount is {text!r}, not a plain decimal such as 48.25")
-        whole, _, fraction = text.partition(".")
-        if len(fraction) > exponent and fraction[exponent:].strip("0"):
-            raise RecordRefused(f"amount is {text!r}, which has more decimals than {currency} ({exponent})")
-        sign = -1 if whole.startswith("-") else 1
-        digits = (whole.lstrip("-") + fraction[:exponent].ljust(exponent, "0")).lstrip("0") or "0"
-        if len(digits) > 19:
-            raise RecordRefused(f"amount is {text!r}, too large for 64 bits of minor units")
-        return cls(sign * int(digits), currency)
+        return cls(_minor(text, currency), currency)
 
     def __add__(self, other: Money) -> Money:
         """Sum in one currency; two currencies are an error of the program."""
@@ -99,6 +93,22 @@ def decimals(currency: str) -> int:
     return exponent
 
 
+@lru_cache(maxsize=8192)  # an amount is read and spelled several times on its way, within a batch of documents
+def _minor(text: str, currency: str) -> int:
+    exponent = decimals(currency)
+    if not _PLAIN.fullmatch(text):
+        raise RecordRefused(f"amount is {text!r}, not a plain decimal such as 48.25")
+    whole, _, fraction = text.partition(".")
+    if len(fraction) > exponent and fraction[exponent:].strip("0"):
+        raise RecordRefused(f"amount is {text!r}, which has more decimals than {currency} ({exponent})")
+    sign = -1 if whole.startswith("-") else 1
+    digits = (whole.lstrip("-") + fraction[:exponent].ljust(exponent, "0")).lstrip("0") or "0"
+    if len(digits) > 19:
+        raise RecordRefused(f"amount is {text!r}, too large for 64 bits of minor units")
+    return sign * int(digits)
+
+
+@lru_cache(maxsize=8192)
 def plain(minor: int, currency: str) -> str:
     """Minor units as a plain decimal without grouping: plain(-5, "EUR") is -0.05."""
     exponent = decimals(currency)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -126,13 +125,12 @@ def call(*deliveries: Delivery, request: bytes = b"bytes") -> Call:
 
 def sent(one: Delivery, carrier: Call) -> Delivery:
     """A delivery under way."""
-    return replace(one, status=Status.SENDING, call=carrier.key, attempts=one.attempts + 1)
+    return one._replace(status=Status.SENDING, call=carrier.key, attempts=one.attempts + 1)
 
 
 def arrived(one: Delivery) -> Delivery:
     """A delivery that its target holds."""
-    return replace(
-        one,
+    return one._replace(
         status=Status.DELIVERED,
         call="",
         remote=Remote(f"remote of {one.key}", "1"),

@@ -176,7 +176,7 @@ def test_what_was_not_sent_waits_as_long_as_the_target_asked() -> None:
 
 
 def test_what_never_left_is_tried_again_however_long_its_target_is_away():
-    told = after(replace(sent(), attempts=400), Unsent("k", "no route"), NOON)
+    told = after(sent()._replace(attempts=400), Unsent("k", "no route"), NOON)
     assert (told.status, told.due, told.generation) == (Status.PLANNED, NOON + timedelta(hours=6), 1)
 
 
@@ -224,18 +224,16 @@ def test_history_is_kept_short() -> None:
 
 def test_a_document_waits_until_all_it_needs_has_been_delivered() -> None:
     child = planned(needs={"contact": "books:shop:cus_1:contact"})
-    parent = planned(key="books:shop:cus_1:contact")
+    there = {"books:shop:cus_1:contact": Remote("r5")}
     assert not ready(child, {})
-    assert not ready(child, {parent.key: parent})
-    there = replace(parent, remote=Remote("r5"))
-    assert ready(child, {parent.key: there})
-    told = put(child, {parent.key: there})
+    assert ready(child, there)
+    told = put(child, there)
     assert told.links == {"contact": Remote("r5")}
     assert (told.reference, len(told.reference)) == (reference(child.key), 26)
 
 
 def test_the_reference_does_not_change_with_revision_or_generation() -> None:
-    assert put(replace(planned(), revision=7, generation=3), {}).reference == put(planned(), {}).reference
+    assert put(planned()._replace(revision=7, generation=3), {}).reference == put(planned(), {}).reference
 
 
 def test_calls_must_hold_each_document_once_under_the_key_of_its_members() -> None:
@@ -253,7 +251,7 @@ def test_calls_must_hold_each_document_once_under_the_key_of_its_members() -> No
 def test_news_before_the_first_sending_keeps_the_key_that_nobody_has_seen() -> None:
     told = changed(planned("A"), "B")
     assert (told.action, told.revision, told.generation, told.body["text"]) == (Action.CREATE, 1, 1, "B")
-    assert changed(told, "A") == replace(planned("A"), facts="facts of A")
+    assert changed(told, "A") == planned("A")._replace(facts="facts of A")
 
 
 def test_news_after_an_attempt_that_was_not_carried_out_gets_a_key_of_its_own() -> None:
@@ -289,7 +287,7 @@ def test_a_to_b_to_a_after_b_was_sent_is_three_requests() -> None:
 
 @pytest.mark.parametrize("status", [Status.SENDING, Status.UNKNOWN])
 def test_what_is_under_way_is_left_alone(status: Status) -> None:
-    one = replace(sent(), status=status)
+    one = sent()._replace(status=status)
     assert under_way(one)
     assert proceed("books", document("B", as_of=NOON + HOUR), "f", one) is None
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -53,8 +52,7 @@ def deliver_all(diary: Diary) -> None:
     """Everything planned arrives."""
     for key, one in diary.deliveries.items():
         if one.status is Status.PLANNED:
-            diary.deliveries[key] = replace(
-                one,
+            diary.deliveries[key] = one._replace(
                 status=Status.DELIVERED,
                 remote=Remote("r"),
                 delivered_revision=one.revision,
@@ -405,7 +403,7 @@ def test_numbers_wanted_are_those_named_now_and_those_applied_before() -> None:
 
 
 def test_what_is_under_way_asks_for_another_planning() -> None:
-    sending = replace(planned(key="books:shop:txn_ch_1:receipt"), status=Status.SENDING, body={"date": "x", "postings": []})
+    sending = planned(key="books:shop:txn_ch_1:receipt")._replace(status=Status.SENDING, body={"date": "x", "postings": []})
     known = Known(
         "payment:ch_1",
         "shop",

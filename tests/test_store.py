@@ -12,6 +12,7 @@ from kept import (
     application,
     arrived,
     call,
+    deliver,
     delivery,
     entry,
     eur,
@@ -25,7 +26,7 @@ from kept import (
 )
 
 from syncjob.errors import Misconfigured, Problem
-from syncjob.model import Action, DocumentKind, Part, Refusal, Role, Status, Stream
+from syncjob.model import Action, DocumentKind, Part, Refusal, Remote, Role, Status, Stream
 from syncjob.ports import Identity
 from syncjob.store import Landed, Plan, Progress, Store, Subject
 
@@ -322,12 +323,32 @@ def test_a_call_is_there_before_it_is_sent_and_its_bytes_go_when_it_is_settled(s
     assert store.calls_of("books", two[1].key) == [(NOON, LATER, carrier.key, "delivered")]
 
 
+def test_what_a_target_calls_the_documents_it_holds_is_told_without_the_others(store: Store) -> None:
+    planned(store, "ch_1", "ch_2")
+    deliver(store, "ch_1")
+    keys = [delivery(id).key for id in ("ch_1", "ch_2", "ch_9")]
+    assert store.remotes("books", keys) == {keys[0]: Remote(f"remote of {keys[0]}", "1")}
+    assert store.remotes("crm", keys) == store.remotes("books", []) == {}
+
+
+def test_a_delivery_that_arrived_with_something_to_tell_keeps_what_it_tells(store: Store) -> None:
+    planned(store, "ch_1", "ch_2", "ch_3")
+    told = arrived(delivery("ch_1"))._replace(history=("retried by a person",))
+    wrong = arrived(delivery("ch_2"))._replace(status=Status.HELD, problem=Problem("a", "b", "c"))
+    newer = arrived(delivery("ch_3"))._replace(generation=2)
+    store.settle("books", [], [told, wrong, newer], NOON)
+    assert store.lookup("books", [told.key, wrong.key, newer.key]) == {one.key: one for one in (told, wrong, newer)}
+    again = told._replace(history=(), attempts=2)
+    store.settle("books", [], [again], NOON)
+    assert store.lookup("books", [again.key]) == {again.key: again}
+
+
 def test_a_call_stays_open_for_the_member_whose_outcome_is_unknown(store: Store) -> None:
     planned(store, "ch_1", "ch_2")
     carrier = call(delivery("ch_1"), delivery("ch_2"))
     first, second = (sent(delivery(id), carrier) for id in ("ch_1", "ch_2"))
     store.commit_calls("books", [carrier], [first, second], NOON)
-    lost = replace(second, status=Status.UNKNOWN, due=LATER)
+    lost = second._replace(status=Status.UNKNOWN, due=LATER)
     store.settle("books", [], [arrived(first), lost], NOON)
     (opened,) = store.open_calls("books")
     assert (opened.call, opened.deliveries) == (carrier, (lost,))
@@ -341,9 +362,9 @@ def test_what_went_on_in_a_newer_call_is_no_longer_carried_by_the_old_one(store:
     old = call(delivery("ch_1"), delivery("ch_2"))
     first, second = (sent(delivery(id), old) for id in ("ch_1", "ch_2"))
     store.commit_calls("books", [old], [first, second], NOON)
-    lost = replace(second, status=Status.UNKNOWN, due=LATER)
+    lost = second._replace(status=Status.UNKNOWN, due=LATER)
     store.settle("books", [], [arrived(first), lost], NOON)
-    update = replace(arrived(first), action=Action.UPDATE, revision=2, status=Status.PLANNED)
+    update = arrived(first)._replace(action=Action.UPDATE, revision=2, status=Status.PLANNED)
     new = call(update)
     store.commit_calls("books", [new], [sent(update, new)], LATER)
     assert [(one.call, one.deliveries) for one in store.open_calls("books")] == [(old, (lost,)), (new, (sent(update, new),))]
@@ -363,7 +384,7 @@ def test_the_same_call_may_be_made_again_after_it_was_certainly_not_sent(store: 
 
 def test_settling_may_change_a_body_but_not_invent_a_delivery(store: Store) -> None:
     planned(store, "ch_1")
-    changed = replace(delivery("ch_1"), body={"amount": "9.00"}, digest="another", needs={"customer": "x"})
+    changed = delivery("ch_1")._replace(body={"amount": "9.00"}, digest="another", needs={"customer": "x"})
     store.settle("books", [], [changed], NOON)
     assert store.lookup("books", [changed.key]) == {changed.key: changed}
     with pytest.raises(AssertionError, match="never planned"):
@@ -372,7 +393,7 @@ def test_settling_may_change_a_body_but_not_invent_a_delivery(store: Store) -> N
 
 def test_only_the_last_lines_of_a_history_are_kept(store: Store) -> None:
     planned(store, "ch_1")
-    told = replace(delivery("ch_1"), history=tuple(map(str, range(30))))
+    told = delivery("ch_1")._replace(history=tuple(map(str, range(30))))
     store.settle("books", [], [told], NOON)
     assert store.lookup("books", [told.key])[told.key].history == told.history[-20:]
 

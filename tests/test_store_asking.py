@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -76,7 +75,7 @@ def test_what_is_and_what_is_not_in_the_books_is_the_whole_sub_ledger(store: Sto
 def test_an_entry_is_in_the_books_from_the_revision_on_that_brought_it(store: Store) -> None:
     planned(store, "ch_1")
     deliver(store, "ch_1")
-    update = replace(arrived(delivery("ch_1")), status=Status.PLANNED, action=Action.UPDATE, revision=2)
+    update = arrived(delivery("ch_1"))._replace(status=Status.PLANNED, action=Action.UPDATE, revision=2)
     undo = entry(
         "ch_1", key="shop:ch_1:undo", lines=(Line(Role.CLEARING, eur(-1000), "payments"), Line(Role.UNAPPLIED, eur(1000)))
     )
@@ -200,3 +199,21 @@ def test_two_runs_never_work_at_once(store: Store, store_url: str) -> None:
     with other.run_lock():
         pass
     other.close()
+
+
+def test_sums_asked_for_again_are_those_of_today(store: Store, store_url: str) -> None:
+    planned(store, "ch_1")
+    clearing = (Role.CLEARING, "shop", "payments", "EUR")
+    assert (store.posted_sums("books", DAY, False)[clearing], store.posted_sums("books", DAY, True)) == (1000, {})
+    deliver(store, "ch_1")
+    assert (store.posted_sums("books", DAY, True)[clearing], store.posted_sums("books", DAY, False)) == (1000, {})
+    assert store.balances("shop", None)[Role.CLEARING, "payments", "EUR"] == 1000
+    other = Store.open(store_url)
+    planned(other, "ch_2")
+    other.close()
+    assert store.balances("shop", None)[Role.CLEARING, "payments", "EUR"] == 2000
+    assert store.posted_sums("books", DAY, False)[clearing] == 1000
+    with undone(store):
+        planned(store, "ch_3")
+        assert store.balances("shop", None)[Role.CLEARING, "payments", "EUR"] == 3000
+    assert store.balances("shop", None)[Role.CLEARING, "payments", "EUR"] == 2000

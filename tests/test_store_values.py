@@ -131,8 +131,8 @@ def test_any_delivery_comes_back_equal(
     with undone(store):
         store.save(Plan((Subject("shop", texts[6], 0),), deliveries=(one,)), NOON)
         assert store.lookup(texts[1], [texts[0]]) == {texts[0]: one}
-        store.settle(texts[1], [], [replace(one, body={}, digest="other")], NOON)
-        assert store.lookup(texts[1], [texts[0]]) == {texts[0]: replace(one, body={}, digest="other")}
+        store.settle(texts[1], [], [one._replace(body={}, digest="other")], NOON)
+        assert store.lookup(texts[1], [texts[0]]) == {texts[0]: one._replace(body={}, digest="other")}
 
 
 @QUICK

@@ -9,7 +9,7 @@ from datetime import datetime
 from syncjob.deliver import Step, after, again, checked, hold_unknown, put, ready, sending, settle_found, step
 from syncjob.errors import EXIT_TRANSIENT, ConnectorDown, NotSent, OutcomeUnknown, TryLater
 from syncjob.jobs.job import Deadline, Job, Sink, Tally
-from syncjob.model import Delivery, Status
+from syncjob.model import Delivery, Remote, Status
 from syncjob.ports import Call, Delivered, Outcome, Refused, TargetClass, Unknown, Unsent
 from syncjob.store import OpenCall
 
@@ -69,15 +69,15 @@ def deliver(job: Job, sink: Sink, deadline: Deadline, tally: Tally) -> None:
             return
 
 
-def _linked(job: Job, sink: Sink, batch: Sequence[Delivery]) -> dict[str, Delivery]:
+def _linked(job: Job, sink: Sink, batch: Sequence[Delivery]) -> dict[str, Remote]:
     keys = list(dict.fromkeys(key for one in batch for key in one.needs.values()))
-    linked: dict[str, Delivery] = {}
+    linked: dict[str, Remote] = {}
     for start in range(0, len(keys), _KEYS_AT_ONCE):
-        linked |= job.store.lookup(sink.name, keys[start : start + _KEYS_AT_ONCE])
+        linked |= job.store.remotes(sink.name, keys[start : start + _KEYS_AT_ONCE])
     return linked
 
 
-def _wave(job: Job, sink: Sink, going: Sequence[Delivery], linked: dict[str, Delivery], tally: Tally) -> int:
+def _wave(job: Job, sink: Sink, going: Sequence[Delivery], linked: dict[str, Remote], tally: Tally) -> int:
     puts = [put(one, linked) for one in going]
     calls = list(sink.target.prepare(puts))
     checked(calls, puts)

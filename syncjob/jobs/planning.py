@@ -14,7 +14,7 @@ from syncjob.plan import Decided, Known, contact_keys, invoice_documents, plan, 
 from syncjob.plan.proceed import under_way
 from syncjob.store import Plan, Story, Subject
 
-BATCH = 400
+BATCH = 800
 LAST = 1 << 60  # invoices are planned after every payment
 
 

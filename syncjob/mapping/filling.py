@@ -152,7 +152,21 @@ class Filling:
                 raise RecordRefused(f"{name} is not an e-mail address", cure="correct it at the gateway")
             return made or None
 
-        return fitted
+        if words.keys() != {"from"} or allowed is not None or is_email:
+            return fitted
+        names = [one.text() for one in words["from"].one_or_more()]
+        if len(names) > 1 or NAMES[names[0]] != "text":
+            return fitted
+        (only,) = names
+
+        def as_it_is(happening: Happening) -> str | None:
+            """What most fields are: the text itself, where nothing about it needs a second look."""
+            value = happening.get(only)
+            if value is None or (type(value) is str and len(value) <= most and value.isprintable()):
+                return value or None
+            return fitted(happening)
+
+        return as_it_is
 
     def _text(self, field: Field, rule: Node, words: Mapping[str, Node]) -> Text:
         kinds = [word for word in ("from", "value", "join") if word in words]

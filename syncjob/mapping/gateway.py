@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path as FilePath
 from typing import Any, TypeVar
@@ -144,9 +144,9 @@ class _Block:
             return None, []
         return scope, further
 
-    def records(self, known: Known) -> list[Record]:
+    def records(self, readable: Mapping[str, Sequence[Record]]) -> Sequence[Record]:
         """The records that the block is about."""
-        return [record for record in known.values() if record.type == self.record and record.problem is None]
+        return readable.get(self.record, ())
 
     def value(self, name: str, wanted: str, *, required: bool = False) -> Value:
         """The compiled rule of a field; a field without a rule is absent, a required one is refused."""
@@ -338,11 +338,15 @@ class GatewayMap:
     def read(self, stream: Stream, subject: str, records: Sequence[Record]) -> Reading:
         """All that one subject's records say, from the newest version of each; what cannot be read is refused by name."""
         known, refusals = self._known(stream, records)
+        readable: dict[str, list[Record]] = {}
+        for record in known.values():
+            if record.problem is None:
+                readable.setdefault(record.type, []).append(record)
         transactions: list[Transaction] = []
         facts: list[Fact] = []
         people: list[tuple[int, Person]] = []
         for movements in self._movements:
-            for record in movements.records(known):
+            for record in movements.records(readable):
                 try:
                     scope, further = movements.scopes(stream, record, known)
                     if scope is not None:
@@ -350,7 +354,7 @@ class GatewayMap:
                 except RecordRefused as refused:
                     refusals.setdefault((record.type, record.id), movements.refusal(stream, record, refused))
         for block in self._facts:
-            for record in block.records(known):
+            for record in block.records(readable):
                 try:
                     fact = block.fact(stream, subject, record, known)
                 except RecordRefused as refused:
@@ -358,7 +362,7 @@ class GatewayMap:
                 else:
                     facts += [fact] if fact is not None else []
         for rank, who in enumerate(self._people):
-            for record in who.records(known):
+            for record in who.records(readable):
                 try:
                     person = who.person(stream, record, known)
                 except RecordRefused as refused:

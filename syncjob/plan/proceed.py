@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from syncjob.model import Action, Delivery, Document, Status, canonical, digest
+from syncjob.model import Action, Delivery, Document, Spelled, Status, canonical, digest
 
 
 def proceed(target: str, document: Document, facts: str, existing: Delivery | None) -> Delivery | None:
@@ -13,7 +11,8 @@ def proceed(target: str, document: Document, facts: str, existing: Delivery | No
     A delivery under way is left alone: its bytes are committed, its subject is planned again later. Old news never replaces
     newer news. What turned back to the delivered state before it was sent is simply not sent.
     """
-    content = digest(canonical(document.body), canonical(dict(document.needs)))
+    body = Spelled(document.body)
+    content = digest(body.text, canonical(dict(document.needs)))
     if existing is None:
         return Delivery(
             target=target,
@@ -25,7 +24,7 @@ def proceed(target: str, document: Document, facts: str, existing: Delivery | No
             generation=1,
             status=Status.PLANNED,
             as_of=document.as_of,
-            body=document.body,
+            body=body,
             digest=content,
             facts=facts,
             needs=document.needs,
@@ -35,11 +34,10 @@ def proceed(target: str, document: Document, facts: str, existing: Delivery | No
         return None
     if content == existing.digest:
         # The same said again, later or by a better witness, still makes anything said in between old news.
-        told = replace(existing, facts=facts, as_of=document.as_of, subject=document.subject)
+        told = existing._replace(facts=facts, as_of=document.as_of, subject=document.subject)
         return None if told == existing else told
-    fresh = replace(
-        existing,
-        body=document.body,
+    fresh = existing._replace(
+        body=body,
         digest=content,
         facts=facts,
         needs=document.needs,
@@ -54,13 +52,13 @@ def proceed(target: str, document: Document, facts: str, existing: Delivery | No
     # A request that was refused, or tried and not carried out, has used its idempotency key: the changed one needs another.
     generation = existing.generation + (existing.status is Status.HELD or existing.attempts > 0)
     if not existing.delivered_revision:
-        return replace(fresh, generation=generation)
+        return fresh._replace(generation=generation)
     if content == existing.delivered_digest and existing.status is Status.PLANNED:
         # The number of the action that was never sent is not used again, so no idempotency key meets two bodies.
-        return replace(fresh, status=Status.DELIVERED, delivered_revision=existing.revision)
+        return fresh._replace(status=Status.DELIVERED, delivered_revision=existing.revision)
     if existing.revision == existing.delivered_revision:
-        return replace(fresh, action=Action.UPDATE, revision=existing.revision + 1, generation=existing.generation)
-    return replace(fresh, generation=generation)
+        return fresh._replace(action=Action.UPDATE, revision=existing.revision + 1, generation=existing.generation)
+    return fresh._replace(generation=generation)
 
 
 def under_way(existing: Delivery | None) -> bool:

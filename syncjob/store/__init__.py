@@ -8,7 +8,7 @@ from datetime import date, datetime
 from pathlib import Path
 
 from syncjob.errors import Busy, Problem
-from syncjob.model import Delivery, Invoice, Json, Record, Refusal, Role, Stream
+from syncjob.model import Delivery, Invoice, Json, Record, Refusal, Remote, Role, Stream
 from syncjob.money import Money
 from syncjob.ports import Balance, Call, Identity
 from syncjob.store import asking, copying, delivering, journal, landing, ledger, mirror, planning
@@ -30,6 +30,7 @@ class Store:
         self._database = database
         self._path = path
         self._seen: planning.Seen = {}
+        self._sums = ledger.Sums(database)
 
     @classmethod
     def open(cls, url: str, *, create: bool = True, now: datetime | None = None) -> Store:
@@ -81,8 +82,12 @@ class Store:
     @contextmanager
     def together(self) -> Iterator[None]:
         """Make what is read and written inside one transaction: a person's decision, its audit line, nothing in between."""
-        with self._database.writing():
-            yield
+        try:
+            with self._database.writing():
+                yield
+        except BaseException:
+            self._sums.forget()
+            raise
 
     def copy_to(self, path: Path) -> None:
         """Copy the whole state into a fresh SQLite file, for a dry run."""
@@ -150,6 +155,7 @@ class Store:
 
     def save(self, plan: Plan, now: datetime) -> None:  # noqa: ARG002 - every change is told its instant
         """Store a batch's plan. Entries are inserted once: an existing key with other content is an AssertionError."""
+        self._sums.forget()
         planning.save(self._database, plan, self._seen)
 
     # ------------------------------------------------------------ the mirror of the books
@@ -175,12 +181,18 @@ class Store:
         """Deliveries of a target by document key."""
         return delivering.lookup(self._database, target, keys)
 
+    def remotes(self, target: str, keys: Sequence[str]) -> dict[str, Remote]:
+        """By document key, what a target calls those of these documents that it holds."""
+        return delivering.remotes(self._database, target, keys)
+
     def commit_calls(self, target: str, calls: Sequence[Call], deliveries: Sequence[Delivery], now: datetime) -> None:
         """Commit Calls with their bytes and their deliveries as SENDING, before the first byte leaves."""
+        self._sums.forget()
         delivering.commit_calls(self._database, target, calls, deliveries, now)
 
     def settle(self, target: str, call_keys: Sequence[str], deliveries: Sequence[Delivery], now: datetime) -> None:
         """Store what Calls came to; a Call whose members are all settled drops its bytes. With no Call: only the deliveries."""
+        self._sums.forget()
         delivering.settle(self._database, target, call_keys, deliveries, now)
 
     def open_calls(self, target: str) -> list[OpenCall]:
@@ -190,7 +202,7 @@ class Store:
     # ------------------------------------------------------------ the sub-ledger
     def balances(self, source: str, through: datetime | None) -> dict[tuple[Role, str, str], int]:
         """(role, bucket, currency) -> sum of lines of a source with effective <= through (None: all)."""
-        return ledger.balances(self._database, source, through)
+        return self._sums.balances(source, through)
 
     def movements(self, source: str, since: datetime) -> Iterator[tuple[str, datetime, Role, str, str, int]]:
         """(entry key, effective, role, bucket, currency, minor) of clearing and reserve lines from an instant on, in order."""
@@ -198,7 +210,7 @@ class Store:
 
     def posted_sums(self, target: str, through: date, delivered: bool) -> dict[tuple[Role, str, str, str], int]:
         """(role, source, bucket, currency) -> sum of lines of entries dated <= through whose document is (not) delivered."""
-        return ledger.posted_sums(self._database, target, through, delivered)
+        return self._sums.posted(target, through, delivered)
 
     def entry_dates(self, target: str) -> tuple[date, date] | None:
         """First and last date of delivered entries."""

@@ -44,12 +44,21 @@ def _unmarked(value: Value) -> Value:
     return _MARKED.sub(lambda found: chr(int(found[1], 16)), value) if type(value) is str else value
 
 
-def _holdable(row: Values) -> Values:
-    """A row as both databases can hold it. One look at all its texts together: nearly every row passes as it is."""
-    whole = "".join([value for value in row if type(value) is str])
-    if whole.isascii():
-        return row if "\0" not in whole else tuple(map(_marked, row))
-    return tuple(map(_marked, row)) if _UNSAFE.search(whole) else row
+def _holdable(rows: Sequence[Values]) -> Sequence[Values]:
+    """Rows as both databases can hold them. One look at all their texts together: nearly all pass as they are."""
+    whole = "".join([value for row in rows for value in row if type(value) is str])
+    if "\0" not in whole and (whole.isascii() or (_MARK not in whole and _is_whole(whole))):
+        return rows
+    return [tuple(map(_marked, row)) for row in rows]
+
+
+def _is_whole(text: str) -> bool:
+    """Whether no surrogate stands in it without its other half."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 # ---------------------------------------------------------------- statements
@@ -237,7 +246,7 @@ class Database:
             own = [preset.get(name) for name in bound]
             rows = [tuple(own[i] if place is None else row[place] for i, place in enumerate(places)) for row in rows]
         try:
-            return self.connection.exec_driver_sql(words, list(map(_holdable, rows))).rowcount
+            return self.connection.exec_driver_sql(words, list(_holdable(rows))).rowcount
         except self.complaints as wrong:
             raise self._failed(wrong) from wrong
 
@@ -253,6 +262,10 @@ class Database:
             fresh = {c.name: made.excluded[c.name] for c in table.columns if not c.primary_key and c.name not in keep}
             _UPSERTS[name] = made.on_conflict_do_update(index_elements=list(table.primary_key.columns), set_=fresh)
         self.many(_UPSERTS[name], [column.name for column in table.columns], rows)
+
+    def changes_of_others(self) -> int | None:
+        """A number that stays the same only while no other connection changes anything; None where nobody can tell."""
+        return int(self.command("PRAGMA data_version")[0][0]) if self.sqlite else None
 
     def next_id(self, table: Table) -> int:
         """The first free number of a table; only `writing` may ask, since writers go one after the other."""
@@ -280,7 +293,7 @@ class Database:
 
     def _value(self, value: Any) -> Any:
         if isinstance(value, (list, tuple, set, frozenset)):
-            held = [_marked(one) for one in value]
+            held = list(_holdable([tuple(value)])[0])
             return json.dumps(held) if self.sqlite else held
         return _marked(value)
 

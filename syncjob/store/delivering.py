@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, func, select, text, tuple_, update
+from sqlalchemy import bindparam, func, literal_column, null, select, text, tuple_, update
+from sqlalchemy.sql.elements import ColumnElement
 
 from syncjob.errors import Problem
-from syncjob.model import Delivery, Status
+from syncjob.model import Delivery, Remote, Status
 from syncjob.moment import from_micros, micros
 from syncjob.ports import Call, Member
 from syncjob.store import rows
@@ -32,6 +33,9 @@ _DUE = (
     .limit(bindparam("at_most"))
 )
 _BY_KEY = _DELIVERIES.where(among(_D.key, "keys"), _D.target == bindparam("target"))
+_REMOTES = select(_D.key, _D.remote, _D.remote_version).where(
+    among(_D.key, "keys"), _D.target == bindparam("target"), _D.remote.is_not(None)
+)
 _HELD = _DELIVERIES.where(text(HELD)).order_by(_D.target, _D.key)
 _HELD_OF = _DELIVERIES.where(text(HELD), _D.target == bindparam("target")).order_by(_D.target, _D.key)
 _CARRIED = (
@@ -53,6 +57,48 @@ _STATE = (
     )
 )
 _STATE_NAMES = (*(f"new_{name}" for name in rows.STATE_NAMES), "key_", "target_", "digest_", "facts_")
+
+
+
+def _said(status: Status) -> ColumnElement[str]:
+    """A status as a part of the statement: what is no parameter need not be bound for each row."""
+    return literal_column(f"'{status.value}'")
+
+
+# The two steps that nearly every delivery takes, by the few columns that they change; the guard says the rest is as stored.
+_AS_STORED = (
+    _D.key == bindparam("key_"),
+    _D.target == bindparam("target_"),
+    _D.digest == bindparam("digest_"),
+    _D.facts == bindparam("facts_"),
+    _D.action == bindparam("action_"),
+    _D.revision == bindparam("revision_"),
+    _D.generation == bindparam("generation_"),
+    _D.as_of == bindparam("as_of_"),
+)
+_GUARD_NAMES = ("key_", "target_", "digest_", "facts_", "action_", "revision_", "generation_", "as_of_")
+_SENT = (
+    update(DELIVERY)
+    .values(status=_said(Status.SENDING), due=null(), attempts=bindparam("new_attempts"), call=bindparam("new_call"))
+    .where(*_AS_STORED, text("history = '' AND problem IS NULL AND delivered_revision = 0 AND remote IS NULL"))
+)
+_SENT_NAMES = ("new_attempts", "new_call", *_GUARD_NAMES)
+_ARRIVED = (
+    update(DELIVERY)
+    .values(
+        status=_said(Status.DELIVERED),
+        due=null(),
+        attempts=bindparam("new_attempts"),
+        call=literal_column("''"),
+        remote=bindparam("new_remote"),
+        remote_version=bindparam("new_version"),
+        delivered_revision=_D.revision,
+        delivered_digest=_D.digest,
+        delivered_as_of=_D.as_of,
+    )
+    .where(*_AS_STORED, text("history = '' AND problem IS NULL"))
+)
+_ARRIVED_NAMES = ("new_attempts", "new_remote", "new_version", *_GUARD_NAMES)
 
 _OPEN = select(_C.id, _C.key, _C.committed, _C.request).where(_C.target == bindparam("target"), text(OPEN)).order_by(_C.id)
 _OPEN_BY_KEY = select(_C.id, _C.key, _C.request).where(among(_C.key, "keys"), _C.target == bindparam("target"), text(OPEN))
@@ -102,6 +148,12 @@ def lookup(database: Database, target: str, keys: Sequence[str]) -> dict[str, De
     """Deliveries by document key."""
     found = _read(database.rows(_BY_KEY, target=target, keys=list(keys))) if keys else []
     return {one.key: one for one in found}
+
+
+def remotes(database: Database, target: str, keys: Sequence[str]) -> dict[str, Remote]:
+    """What the target calls the documents of these keys that it holds."""
+    found = database.rows(_REMOTES, target=target, keys=list(keys)) if keys else []
+    return {key: Remote(id, version) for key, id, version in found}
 
 
 def held(database: Database, target: str | None) -> list[Delivery]:
@@ -205,15 +257,56 @@ def _store(database: Database, target: str, deliveries: Sequence[Delivery]) -> N
     """Update deliveries that are there. Their bodies are written again only if one of them is another than before."""
     if any(one.target != target for one in deliveries):
         raise AssertionError(f"a delivery of another target was handed in with those of {target}")
-    states: list[Values] = [(*rows.state_values(one), one.key, target, one.digest, one.facts) for one in deliveries]
-    if database.many(_STATE, _STATE_NAMES, states) == len(states):
+    sent: list[Values] = []
+    arrived: list[Values] = []
+    other: list[Delivery] = []
+    for one in deliveries:
+        if _is_sent(one):
+            sent.append((one.attempts, one.call, *_guard(one)))
+        elif _has_arrived(one) and one.remote is not None:
+            arrived.append((one.attempts, one.remote.id, one.remote.version, *_guard(one)))
+        else:
+            other.append(one)
+    changed = database.many(_SENT, _SENT_NAMES, sent) + database.many(_ARRIVED, _ARRIVED_NAMES, arrived)
+    if changed + database.many(_STATE, _STATE_NAMES, _states(other)) == len(deliveries):
         return
     standing = {one.key: one for one in lookup(database, target, [one.key for one in deliveries]).values()}
     for one in deliveries:
         if one.key not in standing:
             raise AssertionError(f"delivery {one.key} to {target} was never planned")
     database.many(_BODY, _BODY_NAMES, [_body(one) for one in deliveries])
-    database.many(_STATE, _STATE_NAMES, states)
+    database.many(_STATE, _STATE_NAMES, _states(deliveries))
+
+
+def _is_sent(one: Delivery) -> bool:
+    """Whether it is as it was planned, only under way now."""
+    plain = one.remote is None and not one.history and one.problem is None
+    return one.status is Status.SENDING and one.due is None and plain and not one.delivered_revision
+
+
+def _has_arrived(one: Delivery) -> bool:
+    """Whether its target holds it as it was planned, and there is nothing more to tell."""
+    if one.status is not Status.DELIVERED or one.history or one.problem is not None or one.call or one.due is not None:
+        return False
+    held = (one.delivered_revision, one.delivered_digest, one.delivered_as_of)
+    return held == (one.revision, one.digest, one.as_of)
+
+
+def _guard(one: Delivery) -> Values:
+    return (
+        one.key,
+        one.target,
+        one.digest,
+        one.facts,
+        one.action.value,
+        one.revision,
+        one.generation,
+        micros(one.as_of),
+    )
+
+
+def _states(deliveries: Sequence[Delivery]) -> list[Values]:
+    return [(*rows.state_values(one), one.key, one.target, one.digest, one.facts) for one in deliveries]
 
 
 _BODY = (

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date, datetime
+from typing import TypeAlias
 
-from sqlalchemy import and_, bindparam, case, func, select, tuple_
+from sqlalchemy import and_, bindparam, case, func, select, text, tuple_
 
 from syncjob.model import Role
 from syncjob.moment import from_micros, micros
@@ -47,10 +48,9 @@ _POSTED_TO = ENTRY.outerjoin(POSTED, and_(POSTED.c.entry == _E.id, POSTED.c.targ
     DELIVERY, and_(DELIVERY.c.key == POSTED.c.document, DELIVERY.c.target == POSTED.c.target)
 )
 _SUMS = (
-    select(_L.role, _E.source, _L.bucket, _L.currency, func.sum(_L.minor))
+    select(_E.date, _DELIVERED.label("is_delivered"), _L.role, _E.source, _L.bucket, _L.currency, func.sum(_L.minor))
     .select_from(_POSTED_TO.join(LINE, _L.entry == _E.id))
-    .where(_E.date <= bindparam("through"), bindparam("delivered") == _DELIVERED)
-    .group_by(_L.role, _E.source, _L.bucket, _L.currency)
+    .group_by(_E.date, text("is_delivered"), _L.role, _E.source, _L.bucket, _L.currency)
 )
 _DATES = select(func.min(_E.date), func.max(_E.date)).select_from(_POSTED_TO).where(_DELIVERED == 1)
 _DAY = (
@@ -62,8 +62,52 @@ _DAY = (
 )
 
 
-def balances(database: Database, source: str, through: datetime | None) -> dict[tuple[Role, str, str], int]:
-    """Sums by role, bucket and currency up to and with an instant."""
+class Sums:
+    """Sums that were asked for, kept until an entry or a delivery changes: a night asks for the same ones many times."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._others: int | None = None
+        self._balances: dict[tuple[str, datetime | None], dict[tuple[Role, str, str], int]] = {}
+        self._days: dict[str, list[_Day]] = {}
+
+    def balances(self, source: str, through: datetime | None) -> dict[tuple[Role, str, str], int]:
+        """Sums by role, bucket and currency up to and with an instant."""
+        self._forget_old()
+        if (source, through) not in self._balances:
+            self._balances[source, through] = _balances(self._database, source, through)
+        return dict(self._balances[source, through])
+
+    def posted(self, target: str, through: date, delivered: bool) -> dict[tuple[Role, str, str, str], int]:
+        """Sums of what is (not) in the books; an entry without a document is not, so both together are the whole sub-ledger."""
+        self._forget_old()
+        if target not in self._days:
+            self._days[target] = [
+                (date.fromisoformat(day), bool(is_delivered), (Role(role), source, bucket, currency), int(minor))
+                for day, is_delivered, role, source, bucket, currency, minor in self._database.rows(_SUMS, target=target)
+            ]
+        sums: dict[tuple[Role, str, str, str], int] = {}
+        for day, is_delivered, place, minor in self._days[target]:
+            if day <= through and is_delivered is delivered:
+                sums[place] = sums.get(place, 0) + minor
+        return sums
+
+    def forget(self) -> None:
+        """Ask anew from now on: we have changed entries or deliveries ourselves, or taken a change back."""
+        self._balances.clear()
+        self._days.clear()
+
+    def _forget_old(self) -> None:
+        others = self._database.changes_of_others()
+        if others is None or others != self._others:
+            self._others = others
+            self.forget()
+
+
+_Day: TypeAlias = "tuple[date, bool, tuple[Role, str, str, str], int]"
+
+
+def _balances(database: Database, source: str, through: datetime | None) -> dict[tuple[Role, str, str], int]:
     last = _END if through is None else micros(through)
     found = database.rows(_THROUGH, source=source, through=last)
     return {(Role(role), bucket, currency): int(minor) for role, bucket, currency, minor in found}
@@ -88,12 +132,6 @@ def movements(database: Database, source: str, since: datetime) -> Iterator[tupl
         for key, effective, role, bucket, currency, minor in found:
             yield key, from_micros(effective), Role(role), bucket, currency, minor
         place = (last_effective, last_id)
-
-
-def posted_sums(database: Database, target: str, through: date, delivered: bool) -> dict[tuple[Role, str, str, str], int]:
-    """Sums of what is (not) in the books; an entry without a document is not, so both together are the whole sub-ledger."""
-    found = database.rows(_SUMS, target=target, through=through.isoformat(), delivered=int(delivered))
-    return {(Role(role), source, bucket, currency): int(minor) for role, source, bucket, currency, minor in found}
 
 
 def entry_dates(database: Database, target: str) -> tuple[date, date] | None:

@@ -29,6 +29,7 @@ _SQLITE = (
     "PRAGMA cell_size_check = ON",
     "PRAGMA trusted_schema = OFF",
     "PRAGMA cache_size = -16000",
+    "PRAGMA wal_autocheckpoint = 8000",  # pages, 32 MB: what is written again and again is copied into the file once
 )
 _POSTGRESQL = (
     "SET synchronous_commit = on",

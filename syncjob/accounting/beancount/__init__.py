@@ -185,17 +185,24 @@ class Books:
     def _carried_out(self, month: str, items: Sequence[Item], opens: Mapping[str, str]) -> dict[str, Outcome]:
         keys = {item.key for item in items}
         touched = False
+        written: monthfile.Written | None = None
         try:
-            planned = changes(month, items, self._standing(month, items), self._house.closed)
+            standing = self._standing(month, items)
+            planned = changes(month, items, standing, self._house.closed)
             self._house.folder.mkdir(parents=True, exist_ok=True)
             if self._house.opens and month in planned.blocks:
                 chart.open_accounts(self._house.folder, opens)
             for name in sorted(planned.blocks, key=lambda name: (name == month, name)):
-                monthfile.merge(self._house.file(name), list(planned.blocks[name].values()))
+                written = monthfile.merge(self._house.file(name), list(planned.blocks[name].values()))
                 touched = True
             if monthfile.months(self._house.folder):
                 chart.start_books(self._house.folder, self._house.title, self._house.currency, self._house.opens)
-            after = monthfile.blocks(self._house.file(month), keys)
+            if month not in planned.blocks:
+                after = standing[month]
+            elif written is not None and written.stands(self._house.file(month)):  # the Call's own month is written last
+                after = {**standing[month], **planned.blocks[month]}
+            else:
+                after = monthfile.blocks(self._house.file(month), keys)
         except OutcomeUnknown as wrong:
             return {key: Unknown(key, str(wrong)) for key in keys}
         except (OSError, RecordRefused) as wrong:

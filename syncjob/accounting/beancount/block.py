@@ -36,6 +36,7 @@ _REVISION = re.compile(r"^\s+syncjob-revision:\s*([0-9]+)\s*$", re.MULTILINE | r
 _NOTE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\s+(?:note|custom)\s", re.ASCII)
 _TRANSACTION = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\s+(?:txn|[*!])\s", re.ASCII)
 _POSTING = re.compile(r"\s+(?:[*!]\s+)?([^\s:;]+(?::[^\s:;]+)+)\s+(-?[0-9][0-9,]*(?:\.[0-9]+)?)\s+([A-Z]{3})\s*(?:;.*)?")
+_META = re.compile(r"\s+[a-z][A-Za-z0-9_-]+:\s")  # what is most frequent, and is no posting in any case
 _NO_POSTING = re.compile(r"\s+(?:[a-z][A-Za-z0-9_-]+:|;|\^|#)")
 
 
@@ -106,14 +107,17 @@ def retired(block: Block, word: str, revision: int) -> Block:
 def day_of(body: Mapping[str, Json]) -> str:
     """The date of a body, YYYY-MM-DD, or RecordRefused."""
     day = body.get("date")
-    if isinstance(day, str) and _DAY.fullmatch(day):
-        try:
-            date.fromisoformat(day)
-        except ValueError:
-            pass
-        else:
-            return day
+    if isinstance(day, str) and _is_day(day):
+        return day
     raise RecordRefused(f"date is {day!r}, not a calendar day such as 2026-11-03", cure="correct the map")
+
+
+@lru_cache(maxsize=1024)
+def _is_day(text: str) -> bool:
+    try:
+        return _DAY.fullmatch(text) is not None and bool(date.fromisoformat(text))
+    except ValueError:
+        return False
 
 
 def quoted(text: str) -> str:
@@ -121,6 +125,8 @@ def quoted(text: str) -> str:
 
     Control characters become their visible pictures (NUL is U+2400), line separators become line ends, the rest is kept.
     """
+    if text.isprintable() and '"' not in text and "\\" not in text:  # as nearly all are
+        return f'"{text}"'
     return f'"{_UNSAFE.sub(_escaped, text)}"'
 
 
@@ -184,7 +190,7 @@ def _meta(value: Json) -> list[str]:
         raise RecordRefused(f"meta is {value!r}, not names with values", cure="correct the map")
     lines = []
     for name, what in sorted(value.items()):
-        if not _META_KEY.fullmatch(name) or name in _RESERVED or name.startswith("syncjob"):
+        if not _is_meta_name(name):
             cure = "use two or more of a-z, 0-9, - and _, and not filename, lineno or syncjob"
             raise RecordRefused(f"meta name is {name!r}, which Beancount or syncjob cannot take", cure=cure)
         if isinstance(what, bool):
@@ -196,6 +202,11 @@ def _meta(value: Json) -> list[str]:
         elif what is not None:
             raise RecordRefused(f"meta {name} is {what!r}, not text, a whole number, yes or no", cure="correct the map")
     return lines
+
+
+@lru_cache(maxsize=1024)
+def _is_meta_name(name: str) -> bool:
+    return _META_KEY.fullmatch(name) is not None and name not in _RESERVED and not name.startswith("syncjob")
 
 
 def _postings(value: Json) -> tuple[tuple[str, ...], list[str]]:
@@ -247,6 +258,8 @@ def content(block: Block) -> Content:
         raise RecordRefused(f"{block.key} is no transaction any more: {head!r}", place=str(block.line))
     postings = []
     for offset, line in enumerate(rest, 1):
+        if _META.match(line):
+            continue
         found = _POSTING.fullmatch(line)
         if found:
             postings.append((found[1], Money.of(found[2].replace(",", ""), found[3])))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from syncjob.accounting.beancount.block import Block, checked_key, day_of, rendered, retired
@@ -44,7 +44,14 @@ class Item:
 
     def row(self) -> Mapping[str, Json]:
         """The item as a row of a request."""
-        return asdict(self)
+        return {
+            "key": self.key,
+            "revision": self.revision,
+            "text": self.text,
+            "was": self.was,
+            "version": self.version,
+            "anywhere": self.anywhere,
+        }
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Item:

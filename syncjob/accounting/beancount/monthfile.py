@@ -7,6 +7,7 @@ import re
 import stat
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple, TextIO
 
 from syncjob.accounting.beancount.block import Block, unquoted
 from syncjob.errors import OutcomeUnknown, RecordRefused
@@ -15,6 +16,10 @@ HEADER = "; written by syncjob; do not edit\n"
 _NAME = re.compile(r"[0-9]{4}-[0-9]{2}\.beancount", re.ASCII)
 _OURS = re.compile(r'\s+syncjob:\s*"((?:[^"\\]|\\.)+)"\s*(?:;.*)?$')
 _STARTS = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\s", re.ASCII)
+_DIRECTIVE = re.compile(r"[^\n]*\n?(?:[ \t][^\n]*\S[^\n]*\n?)*")  # a line, and the indented ones behind it that say something
+_STAMP = '\n  syncjob: "'
+_BLANK = re.compile(r"[^\S\n]*\n|[^\S\n]+\Z")
+_CHUNK_CHARACTERS = 16 * 1024
 _COMMENT = ";*:#!&?%"  # at the start of a line Beancount skips these
 _KEYWORD = re.compile(r"(?:option|include|plugin|pushtag|poptag|pushmeta|popmeta)\s")
 
@@ -66,10 +71,27 @@ def text_of(path: Path) -> str:
         raise _unreadable(path, f"it is not UTF-8 ({wrong.reason} at byte {wrong.start})") from wrong
 
 
-def merge(path: Path, new: Sequence[Block]) -> None:
+def merge(path: Path, new: Sequence[Block]) -> Written:
     """Put blocks into a file in the place of those with the same key; raises what `replace` raises."""
-    if new:
-        replace(path, merged(pieces(path), new))
+    return replace(path, merged(pieces(path), new))
+
+
+class Written(NamedTuple):
+    """What tells whether a file is still the one that we wrote: its place on the disk, its size, and when it last changed."""
+
+    device: int
+    inode: int
+    size: int
+    changed: int
+
+    @classmethod
+    def of(cls, found: os.stat_result) -> Written:
+        """That of an open or closed file."""
+        return cls(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+
+    def stands(self, path: Path) -> bool:
+        """Whether the file is there as it was written."""
+        return Written.of(path.stat()) == self
 
 
 def merged(old: Iterable[Block], new: Sequence[Block]) -> Iterator[str]:
@@ -92,7 +114,7 @@ def merged(old: Iterable[Block], new: Sequence[Block]) -> Iterator[str]:
         yield f"{waiting.pop().text}\n"
 
 
-def replace(path: Path, chunks: Iterable[str]) -> None:
+def replace(path: Path, chunks: Iterable[str]) -> Written:
     """Replace a file whole and durably: OSError means the old one stands untouched, OutcomeUnknown that nobody can tell."""
     temporary = path.with_name(f".{path.name}.tmp")
     try:
@@ -102,6 +124,7 @@ def replace(path: Path, chunks: Iterable[str]) -> None:
             file.writelines(chunks)
             file.flush()
             os.fsync(file.fileno())
+            written = Written.of(os.fstat(file.fileno()))
         temporary.replace(path)
     except Exception:
         temporary.unlink(missing_ok=True)
@@ -114,33 +137,62 @@ def replace(path: Path, chunks: Iterable[str]) -> None:
             os.close(folder)
     except OSError as wrong:
         raise OutcomeUnknown(f"{path} is written, but its folder could not be synced: {wrong.strerror}") from wrong
+    return written
 
 
-def _pieces(lines: Iterable[str]) -> Iterator[Block]:
-    held: list[str] = []  # the lines of the directive being read
-    key = ""
-    start = 0
-    for number, line in enumerate(lines, 1):
-        if held and line[0] in " \t" and not line.isspace():
-            held.append(line)
-            if "syncjob:" in line:
-                key = _key(line, key, number)
+def _pieces(file: TextIO) -> Iterator[Block]:
+    """Read some hundred kilobytes at a time: no directive goes on behind an empty line, so a part may end there."""
+    number = 1
+    rest = ""
+    while chunk := file.read(_CHUNK_CHARACTERS):
+        rest += chunk
+        end = rest.rfind("\n\n") + 2
+        if end > 1:
+            yield from _pieces_of(rest[:end], number)
+            number += rest.count("\n", 0, end)
+            rest = rest[end:]
+    yield from _pieces_of(rest, number)
+
+
+def _pieces_of(text: str, number: int) -> Iterator[Block]:
+    at = 0
+    while at < len(text):
+        if text[at].isdigit():
+            found = _DIRECTIVE.match(text, at)
+            whole = found[0] if found else ""
+            key = _key_in(whole, number)
+            yield _directive(key, whole, number)
+            at += len(whole)
+            number += whole.count("\n")
+            if key and (behind := _BLANK.match(text, at)):
+                at = behind.end()  # the one blank line that we put behind each of ours
+                number += 1
             continue
-        blank = line.isspace()
-        if held:
-            yield _directive(key, held, start)
-            ours, key, held = bool(key), "", []
-            if ours and blank:
-                continue  # the one blank line that we put behind each of ours
-        if line[0].isdigit():
-            held, start = [line], number
-        elif blank or line[0] in _COMMENT or _KEYWORD.match(line) or (line[0] in " \t" and line.lstrip()[0] == ";"):
+        end = text.find("\n", at) + 1 or len(text)
+        line = text[at:end]
+        if line.isspace() or line[0] in _COMMENT or _KEYWORD.match(line) or (line[0] in " \t" and line.lstrip()[0] == ";"):
             yield Block("", _ended(line), number)
         else:
             what = "is indented and belongs to no directive" if line[0] in " \t" else "is no directive, comment or option"
             raise RecordRefused(f"{line.strip()!r} {what}", place=str(number))
-    if held:
-        yield _directive(key, held, start)
+        at = end
+        number += 1
+
+
+def _key_in(directive: str, start: int) -> str:
+    """The document key of a directive, "" where it is not ours."""
+    if "syncjob:" not in directive:
+        return ""
+    start_of_key = directive.find(_STAMP) + len(_STAMP)
+    if start_of_key >= len(_STAMP) and directive.count("syncjob:") == 1:  # as we write it ourselves
+        key, closing, behind = directive[start_of_key:].partition('"')
+        if key and closing and behind[:1] in ("\n", "") and key.isprintable() and "\\" not in key:
+            return key
+    key = ""
+    for offset, line in enumerate(directive.split("\n")[1:], 1):
+        if "syncjob:" in line:
+            key = _key(line, key, start + offset)
+    return key
 
 
 def _key(line: str, before: str, number: int) -> str:
@@ -153,10 +205,10 @@ def _key(line: str, before: str, number: int) -> str:
     return before
 
 
-def _directive(key: str, lines: list[str], start: int) -> Block:
-    if key and not _STARTS.match(lines[0]):
+def _directive(key: str, text: str, start: int) -> Block:
+    if key and not _STARTS.match(text):
         raise RecordRefused(f"{key} has no date such as 2026-11-03", place=str(start))
-    return Block(key, _ended("".join(lines)), start)
+    return Block(key, _ended(text), start)
 
 
 def _ended(text: str) -> str:
