@@ -39,6 +39,14 @@ class ConnectorDown(SyncjobError):
     """This connector is of no use for the rest of the run; the others go on."""
 
 
+class NotOffered(ConnectorDown):
+    """The other side has no such list at all, a definite no: what it would tell is not covered, and the rest goes on."""
+
+    def __init__(self, what: str, message: str) -> None:
+        super().__init__(message)
+        self.what = what
+
+
 class NeedsPerson(ConnectorDown):
     """This connector is refused until a person renews its key or consent (exit 6)."""
 

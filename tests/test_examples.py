@@ -38,7 +38,7 @@ HOMELESS = ("init", "demo")
 # What is piped into an example that has a | before syncjob.
 PIPED = {"auth": "sk_test_sandbox\n"}
 # What a person types at which question, where an example asks on a terminal.
-TYPED = {"auth": [("not shown", "sk_test_sandbox\n"), ("whether the key fits?", "y\n")]}
+TYPED = {"auth": [("(not shown): ", "sk_test_sandbox\n"), ("whether the key fits? [Y/n]: ", "y\n")]}
 # Invented words in examples -> what stands for them in the demo's home; {held}, {payment} and {invoice} are looked up there.
 WORDS = [
     (r"/\w+/shop\b", "shop"),
@@ -182,7 +182,8 @@ def typed(line: str, desk: Path, answers: list[tuple[str, str]]) -> tuple[int, s
         with suppress(OSError):  # how a terminal tells that nobody is there any more
             while piece := os.read(ours, 4096):
                 said += piece.decode()
-                if waiting and waiting[0][0] in said:
+                # The blank after the colon comes when the terminal is ready; what is typed before it is thrown away.
+                if waiting and said.endswith(waiting[0][0]):
                     os.write(ours, waiting.pop(0)[1].encode())
         return child.wait(SECONDS_MAX), said
     finally:

@@ -50,8 +50,10 @@ class LateGateway(FakeGateway):
             if micros(self.now()) < row["created"] + self.late.get(id, timedelta(0)) // timedelta(microseconds=1)
         }
         self.charges = {id: row for id, row in self.charges.items() if id not in hidden}
-        yield from super().pages(feed, window, resume)
-        self.charges |= hidden
+        try:
+            yield from super().pages(feed, window, resume)
+        finally:
+            self.charges |= hidden
 
 
 def night(house: House, *, waits: bool = True) -> jobs.Report:

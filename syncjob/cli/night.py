@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 from syncjob.errors import Misconfigured
+from syncjob.jobs.lacks import not_offered
 from syncjob.model import Delivery, Role, Status
 from syncjob.money import Money, totals
 from syncjob.posting import BUCKETS
@@ -51,6 +52,7 @@ def gather(config: Config, store: Store, report: Report) -> Page:
         held=tuple(held(store)),
         credits=tuple(_credits(config, store)),
         invoices=tuple(_invoices(config, store)),
+        not_covered=tuple((block.name, what) for block in config.of("gateways") for what in not_offered(store, block.name)),
     )
 
 
@@ -87,6 +89,7 @@ class _Account:
         legs = [leg for leg in self._gateway if BUCKETS.get(leg.place) is role and leg.currency == currency]
         stated = [leg.theirs for leg in legs if leg.theirs is not None]
         zero = Money(0, currency)
+        rows, lacking = flow(self._sums, role, currency), not_offered(self._store, self._source)
         cut = sum((leg.ours for leg in legs), zero) - closing
         return Place(
             source=self._source,
@@ -95,8 +98,9 @@ class _Account:
             since=max(self._since, self._config.start),
             until=self._until,
             opening=before.closing if before else opening,
+            opened="balance" not in lacking,
             late=opening - before.closing if before else zero,
-            rows=flow(self._sums, role, currency),
+            rows=tuple(row for row in rows if row.name.lower() not in lacking or row.count or row.amount.minor),
             closing=closing,
             stated=sum(stated, zero) if stated else None,
             same_second=cut if stated and cut.minor else None,

@@ -265,6 +265,8 @@ class Http:
         seen_at = from_http(found.get("date", "")) or self._now()
         if refusal is not None:
             raise self._refusal(refusal, response.status_code, found, content, asked, seen_at)
+        if response.status_code >= 400:  # it was expected: the status is the answer, whatever else is said
+            return Answer(response.status_code, _if_json(content), seen_at, found)
         understood = _understood(content, found, asked, response.status_code, self._without_key)
         return Answer(response.status_code, understood, seen_at, found)
 
@@ -362,6 +364,13 @@ def _understood(
     if status < 300 and isinstance(body, dict) and body.get("error"):
         raise _Garbled(sentence(f"{asked}: the answer {status} is an error: {without_key(message(body))}"))
     return body
+
+
+def _if_json(content: bytes) -> Json:
+    try:
+        return strictjson.read(content, BYTES_MAX)
+    except strictjson.BadJson:
+        return None
 
 
 def _checked(base_url: str) -> str:

@@ -23,6 +23,7 @@ from syncjob.errors import (
 )
 from syncjob.jobs.delivery import deliver, recover
 from syncjob.jobs.job import Deadline, Intake, Job, OutOfTime, Sink, Source, Tally
+from syncjob.jobs.lacks import if_offered, not_offered
 from syncjob.jobs.nightly import books_leg, close_books, gateway_leg, read_balances, settling_of, today
 from syncjob.jobs.opening import is_open, open_books, with_starts
 from syncjob.jobs.planning import plan_dirty
@@ -243,7 +244,7 @@ def _take_in(job: Job, source: Source, stream: Stream, way: _Way, tally: Tally) 
             way.intake(job, source, stream, way.deadline, tally)
             return
         if way.at_night or not is_open(job.store, source.name):
-            read_balances(job, source)
+            if_offered(job, source, "balance", tally, partial(read_balances, job, source), again=way.at_night)
         poll(job, source, stream, nightly=way.at_night, deadline=way.deadline, tally=tally)
 
     _guarded(source.name, tally, work)
@@ -308,7 +309,7 @@ def _would_send(job: Job, sinks: tuple[Sink, ...]) -> tuple[Delivery, ...]:
 
 def _standing(job: Job, tally: Tally, *, dry: bool) -> None:
     """What the whole state still waits for decides the exit code, not only what this run touched."""
-    if job.store.refusals():
+    if job.store.refusals() or any(not_offered(job.store, source.name) for source in job.sources):
         tally.codes.add(EXIT_HELD)
     for (_, _, status), number in job.store.counts().items():
         if number and status in (Status.HELD, Status.UNKNOWN):

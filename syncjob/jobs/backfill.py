@@ -13,6 +13,7 @@ from functools import partial
 
 from syncjob.errors import Misconfigured
 from syncjob.jobs.job import Deadline, Intake, Job, Source, Tally
+from syncjob.jobs.lacks import if_offered
 from syncjob.jobs.reading import Clock, read
 from syncjob.landing import land
 from syncjob.model import Stream
@@ -136,19 +137,27 @@ def _read(span: Span, before_start: bool, job: Job, source: Source, stream: Stre
         if feed.name in done or not _is_kept(feed, span, clock):
             continue
         going_on = resume if feed.name == at else None
-        for page in read(source.gateway, feed, _window(feed, span), going_on, Clock(job.monotonic, job.sleep)):
-            records, clock = land(page.records, source.map.keep), page.seen_at
-            if page.resume is None:
-                done.append(feed.name)
-            with job.store.together():
-                landed = job.store.land(stream, feed.name, records, None, job.now())
-                job.store.set_fact(name, {"days": span.days, "done": done, "at": feed.name, "resume": page.resume})
-            tally.add("pages")
-            tally.add("records", len(records))
-            tally.add("new", landed.new)
-            tally.add("changed", landed.changed)
-            job.say(f"{source.name}: {pace.page(feed, page)}")
-            deadline.check()
+
+        def land_all(feed: Feed = feed, going_on: str | None = going_on) -> None:
+            nonlocal clock
+            for page in read(source.gateway, feed, _window(feed, span), going_on, Clock(job.monotonic, job.sleep)):
+                records, clock = land(page.records, source.map.keep), page.seen_at
+                if page.resume is None:
+                    done.append(feed.name)
+                with job.store.together():
+                    landed = job.store.land(stream, feed.name, records, None, job.now())
+                    job.store.set_fact(name, {"days": span.days, "done": done, "at": feed.name, "resume": page.resume})
+                tally.add("pages")
+                tally.add("records", len(records))
+                tally.add("new", landed.new)
+                tally.add("changed", landed.changed)
+                job.say(f"{source.name}: {pace.page(feed, page)}")
+                deadline.check()
+
+        if feed.posts:
+            land_all()
+        elif not if_offered(job, source, feed.name, tally, land_all, again=True):
+            done.append(feed.name)
         pace.next_feed()
     with job.store.together():
         job.store.set_fact(name, None)

@@ -23,7 +23,7 @@ _MARGIN = timedelta(days=1)  # what is about to be forgotten may be gone before 
 _FIRST = datetime(2000, 1, 1, tzinfo=UTC)
 _AT_ONCE = 100
 
-ReadList = Callable[[Feed, datetime, Callable[[Record], None]], None]
+ReadList = Callable[[Feed, datetime, Callable[[Record], None]], bool]  # whether the gateway has that list
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +69,8 @@ def fill(
             if record.type == wanted:
                 ids.add(record.id)
 
-        read_list(one, since, note)
-        if one.type and not gap.first:
+        offered = read_list(one, since, note)
+        if offered and one.type and not gap.first:
             _compare(job, source, stream, one, since, gap.began - one.settling, listed, tally)
         done.append(one.name)
         job.store.set_fact(name, _fact(Gap(gap.since, gap.began, gap.first, tuple(done))))

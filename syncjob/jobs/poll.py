@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 
 from syncjob.jobs.gaps import fill
 from syncjob.jobs.job import Deadline, Job, Source, Tally
+from syncjob.jobs.lacks import if_offered
 from syncjob.jobs.reading import Clock, read
 from syncjob.landing import land
 from syncjob.model import Record, Stream
@@ -29,13 +31,18 @@ def poll(job: Job, source: Source, stream: Stream, *, nightly: bool, deadline: D
             clock = read_window(job, source, stream, feed, progress, deadline, tally)
             progress = job.store.progress(source.name, feed.name)
 
-        def read_list(other: Feed, since: datetime, each: Callable[[Record], None]) -> None:
-            read_window(job, source, stream, other, Progress(since=since), deadline, tally, each)
+        def read_list(other: Feed, since: datetime, each: Callable[[Record], None]) -> bool:
+            window = partial(read_window, job, source, stream, other, Progress(since=since), deadline, tally, each)
+            return if_offered(job, source, other.name, tally, window, again=nightly)
 
         progress = fill(job, source, stream, feed, progress, clock, read_list, tally)
         since = _since(feed, progress, job.rules.since(source.name), nightly=nightly, sweep=sweep)
         fresh = Progress(cursor=progress.cursor, since=since)
-        clock = read_window(job, source, stream, feed, fresh, deadline, tally)
+        window = partial(read_window, job, source, stream, feed, fresh, deadline, tally)
+        if feed.posts:
+            clock = window()  # without the ledger there is nothing to go on with
+        else:
+            if_offered(job, source, feed.name, tally, window, again=nightly)
     if sweep:
         job.store.set_fact(_sweep_of(source), iso(job.now()))
 

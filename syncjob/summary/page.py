@@ -80,6 +80,7 @@ class Place:
     same_second: Money | None = None  # what the gateway counted in the very second of its statement
     items: tuple[Item, ...] = ()  # what explains the difference to the gateway
     books: tuple[Books, ...] = ()
+    opened: bool = True  # False: the gateway offers no balance, so what it held before the first movement is not covered
 
     @property
     def moved(self) -> Money:
@@ -162,6 +163,7 @@ class Page:
     held: tuple[Held, ...] = ()
     credits: tuple[Credit, ...] = ()
     invoices: tuple[Invoices, ...] = ()
+    not_covered: tuple[tuple[str, str], ...] = ()  # (gateway account, what it does not offer)
 
     @property
     def complaints(self) -> tuple[str, ...]:
@@ -180,6 +182,11 @@ class Page:
                 if left.minor:
                     said.append(f"{name}: {books.target} states {books.stated} in {books.account}; no item explains {left}")
         return tuple(said)
+
+    @property
+    def agrees(self) -> bool:
+        """Whether all of it closes; what a gateway does not offer is no agreement."""
+        return not self.complaints and not self.not_covered
 
     @property
     def not_provable(self) -> tuple[Place, ...]:

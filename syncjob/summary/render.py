@@ -25,6 +25,7 @@ _LABEL = 21
 _COUNT = 6
 _COLUMN = 9  # an amount's least width, with the space before it
 _NOT_STATED = "not stated"
+_NOT_COVERED = "not covered"
 _WAITING = {
     Role.CUSTOMER_CREDIT: "customer credit",
     Role.SUSPENSE: "suspense",
@@ -68,7 +69,7 @@ def render(
         lines += _tables(list(group), zone, locale, brief=brief)
     if not page.places:
         lines.append("No gateway account has moved or stated a balance yet.")
-    said = [*_verdict(page, locale, brief=brief), *_held(page, locale, held_lines_max, brief=brief)]
+    said = [*_verdict(page, locale, brief=brief), *_lacks(page), *_held(page, locale, held_lines_max, brief=brief)]
     for head, words in (*said, *_invoices(page, locale), *_waiting(page, locale)):
         lines += [_one_line(head, words)] if brief else _wrapped(head, words)
     return "".join(f"{line.rstrip()}\n" for line in lines)
@@ -123,7 +124,8 @@ def _figures(place: Place) -> list[Money]:
 
 
 def _width(place: Place, locale: str) -> int:
-    words = [amount(figure, locale) for figure in _figures(place)] + ([] if place.stated is not None else [_NOT_STATED])
+    words = [amount(figure, locale) for figure in _figures(place)]
+    words += ([] if place.stated is not None else [_NOT_STATED]) + ([] if place.opened else [_NOT_COVERED])
     return max(_COLUMN, 2 + max(map(len, words)))
 
 
@@ -137,7 +139,8 @@ def _table(places: Sequence[Place], locale: str, *, brief: bool) -> list[str]:
         )
 
     lines = [line("", None, [place.currency for place in places])]
-    lines.append(line("Opening balance", None, [amount(place.opening, locale) for place in places]))
+    opened = [amount(place.opening, locale) if place.opened else _NOT_COVERED for place in places]
+    lines.append(line("Opening balance", None, opened))
     if any(place.late.minor for place in places):
         lines.append(line("Learned later", None, [amount(place.late, locale) for place in places]))
     names = list(dict.fromkeys(row.name for place in places for row in place.rows))
@@ -211,6 +214,15 @@ def _verdict(page: Page, locale: str, *, brief: bool) -> list[Paragraph]:
     elif unstated:
         words += f" Balance not provable, for the gateway states none: {', '.join(unstated)}."
     return [("", words.strip())]
+
+
+def _lacks(page: Page) -> list[Paragraph]:
+    """What a gateway does not offer is not covered by this page, which is something else than zero."""
+    found = []
+    for source, group in groupby(page.not_covered, key=lambda one: one[0]):
+        names = ", ".join(what for _, what in group)
+        found.append(("Not covered:", f"{source} does not offer {names}."))
+    return found
 
 
 def _held(page: Page, locale: str, lines_max: int, *, brief: bool) -> list[Paragraph]:

@@ -25,8 +25,9 @@ def to_json(page: Page) -> dict[str, Json]:
         "version": VERSION,
         "made_at": iso(page.made_at),
         "zone": page.zone,
-        "agrees": not page.complaints,
+        "agrees": page.agrees,
         "complaints": list(page.complaints),
+        "not_covered": [{"source": source, "what": what} for source, what in page.not_covered],
         "balances": [_place(place) for place in page.places],
         "held": [
             {
@@ -60,7 +61,7 @@ def _place(place: Place) -> Json:
         "currency": place.currency,
         "since": iso(place.since),
         "until": iso(place.until),
-        "opening": money(place.opening),
+        "opening": money(place.opening) if place.opened else None,
         "late": money(place.late),
         "rows": [{"name": row.name, "count": row.count, "amount": money(row.amount)} for row in place.rows],
         "closing": money(place.closing),
@@ -69,9 +70,9 @@ def _place(place: Place) -> Json:
             "provable": place.stated is not None,
             "stated": money(place.stated) if place.stated is not None else None,
             "same_second": money(place.same_second) if place.same_second else None,
-            "difference": money(place.difference),
+            "difference": money(place.difference) if place.stated is not None else None,
             "items": [{"name": item.name, "amount": money(item.amount), "why": item.why} for item in place.items],
-            "unexplained": money(place.unexplained),
+            "unexplained": money(place.unexplained) if place.stated is not None else None,
         },
         "books": [
             {
@@ -107,6 +108,7 @@ def from_json(value: Mapping[str, Any]) -> Page:
             )
             for one in value["invoices"]
         ),
+        not_covered=tuple((one["source"], one["what"]) for one in value.get("not_covered", ())),
     )
 
 
@@ -118,7 +120,8 @@ def _read_place(one: Mapping[str, Any]) -> Place:
         currency=one["currency"],
         since=from_text(one["since"]),
         until=from_text(one["until"]),
-        opening=_money(one["opening"]),
+        opening=_maybe(one["opening"]) or Money(0, one["currency"]),
+        opened=one["opening"] is not None,
         late=_money(one["late"]),
         rows=tuple(Row(row["name"], row["count"], _money(row["amount"])) for row in one["rows"]),
         closing=_money(one["closing"]),

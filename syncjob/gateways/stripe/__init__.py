@@ -24,7 +24,7 @@ from datetime import datetime
 from typing import Any
 
 from syncjob import strictjson
-from syncjob.errors import ConnectorDown, Misconfigured, NeedsPerson, Problem, RecordRefused
+from syncjob.errors import ConnectorDown, Misconfigured, NeedsPerson, NotOffered, Problem, RecordRefused
 from syncjob.gateways.stripe import rights
 from syncjob.gateways.stripe.again import Again
 from syncjob.gateways.stripe.answers import VERSION, Answers
@@ -115,7 +115,10 @@ class Stripe:
 
     def identity(self) -> Identity:
         """Whose account is read; a key without the right to ask gives the id it was configured with, or an empty one."""
-        answer = self._answers.get("/v1/account", expect=(403,))
+        answer = self._answers.get("/v1/account", expect=(403, 404))
+        if answer.status == 404:
+            self._answers.refuse_unless_offered(TRANSACTIONS.name, self._answers.get("/v1/balance_transactions", expect=(404,)))
+            return Identity(self.account, self.mode)
         if answer.status == 403:
             if self.account and rights.is_closed(answer):
                 raise NeedsPerson(str(rights.closed(self.name, self.account, answer)))
@@ -143,7 +146,8 @@ class Stripe:
         restarts = 0
         for _ in range(_PAGES_MAX):
             after = [("starting_after", walk.after)] if walk.after else []
-            answer = self._answers.get(f"/v1/{place(feed)}", [*asked, *after], expect=(400,))
+            answer = self._answers.get(f"/v1/{place(feed)}", [*asked, *after], expect=(400, 404))
+            self._answers.refuse_unless_offered(feed.name, answer)
             if answer.status == 400:
                 restarts += 1
                 self._answers.refuse_unless_gone(feed, answer, walk.after, restarts)
@@ -179,7 +183,10 @@ class Stripe:
 
     def balances(self, wish: datetime | None) -> list[Balance]:  # noqa: ARG002 - Stripe answers for now, whatever is wished
         """Each bucket and currency as of the answer's own instant; what overlaps with another bucket is left out."""
-        answer = self._answers.get("/v1/balance")
+        answer = self._answers.get("/v1/balance", expect=(404,))
+        self._answers.refuse_unless_offered("balance", answer)
+        if within(answer.body, "object") != "balance":
+            raise NotOffered("balance", "balance is not offered: what /v1/balance answers is none, so it is not covered")
         body = self._answers.object(answer, "balance")
         parts = [(bucket, body.get(field)) for field, bucket in _BUCKETS.items()]
         for bucket in _NESTED_BUCKETS:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from syncjob.errors import ConnectorDown
+from syncjob.errors import ConnectorDown, NotOffered
 from syncjob.gateways.stripe.objects import within
 from syncjob.http import Answer, Http
 from syncjob.ports import Feed
@@ -46,6 +46,11 @@ class Answers:
         if not isinstance(body, dict) or body.get("object") != kind or not isinstance(body.get("id", ""), str):
             raise ConnectorDown(f"{self.name}: Stripe's answer is no {kind}; look at base_url")
         return body
+
+    def refuse_unless_offered(self, what: str, answer: Answer) -> None:
+        """Raises NotOffered where the server does not know the place that was asked."""
+        if answer.status == 404:
+            raise NotOffered(what, f"{what} is not offered: the server answers 404, so it is not covered; look at base_url")
 
     def refuse_unless_gone(self, feed: Feed, answer: Answer, after: str, restarts: int) -> None:
         """A list that is refused says why, unless only the row to go on after is gone."""

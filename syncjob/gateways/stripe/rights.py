@@ -41,13 +41,16 @@ def problems(answers: Answers, account: str, *, may_move_money: bool) -> list[Pr
     found: list[Problem] = []
     for place, params, rights in _RIGHTS:
         try:
-            answer = answers.get(f"/v1/{place}", [*params, *ALSO.get(place, ())], expect=(403,))
+            answer = answers.get(f"/v1/{place}", [*params, *ALSO.get(place, ())], expect=(403, 404))
         except NeedsPerson as wrong:
             return [Problem("the key", answers.name, str(wrong))]  # no key, no rights: one line is enough
         except RecordRefused as wrong:
             found.append(Problem(f"/v1/{place}", answers.name, str(wrong), "look at base_url"))
             continue
-        if answer.status != 403:
+        if answer.status == 404 or (place == "balance" and answer.status == 200 and within(answer.body, "object") != place):
+            why = f"not offered: {'the server answers 404' if answer.status == 404 else 'what it answers is no balance'}"
+            found.append(Problem(f"/v1/{place}", answers.name, why, "what it would tell is not covered; look at base_url"))
+        elif answer.status != 403:
             found += _unknown_types(answers, answer) if place == "events" else ()
         elif account and is_closed(answer):
             return [closed(answers.name, account, answer)]  # nor may it read anything else of it
