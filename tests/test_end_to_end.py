@@ -431,7 +431,7 @@ def test_a_dry_run_leaves_the_home_byte_identical_and_only_reads(shop: Shop, hom
 
 
 def test_of_two_runs_at_once_one_ends_with_4_and_the_other_ends_its_work(shop: Shop, home: Path, calm: Path) -> None:
-    shop.ask("quirks", {"name": "slow", "ms": 400})
+    shop.ask("quirks", {"name": "slow", "ms": 1000})
     first = begun(home, "run")
     try:
         while not shop.ask("requests") and first.poll() is None:
