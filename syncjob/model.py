@@ -147,6 +147,7 @@ class Transaction:
     type: str  # the vendor's own word
     subject: str
     bucket: str  # which of the gateway's balances moved ("payments")
+    held_in: str = ""  # the bucket on the other side, where the gateway writes one movement for both
     origin: str  # id of the charge, refund, dispute or payout behind it ("" where there is none)
     parent: str = ""  # the charge that a refund or dispute belongs to
     occurred: datetime

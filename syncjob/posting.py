@@ -74,7 +74,7 @@ def post(transaction: Transaction, zone: tzinfo, home: str) -> Entry:
 def _counter(transaction: Transaction, against: Role, home: str) -> list[Line]:
     gross, presented = transaction.gross, transaction.presented
     if presented is None or presented.currency == gross.currency or transaction.kind not in APPLIED:
-        return [Line(against, -gross)]
+        return [Line(against, -gross, bucket=transaction.held_in)]
     # The claim is in the customer's currency, the balance in ours: both amounts are stated, so no rate is ever multiplied.
     worth = gross if gross.currency == home else None
     rate = transaction.rate_source

@@ -57,8 +57,8 @@ class Shuffled:
 class House:
     """One home that reads one simulated world."""
 
-    def __init__(self, folder: Path, url: str, invoices: list[dict[str, Any]]) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, url: str, invoices: list[dict[str, Any]], *, whole: bool) -> None:
+        self.folder, self.whole = folder, whole
         write_home(
             folder, zone="Europe/Berlin", currency="EUR", start=START.isoformat(), gateway="shop", key="env:KEY",
             more={"base_url": url},
@@ -92,10 +92,17 @@ class House:
         return {path.name: path.read_text() for path in sorted((self.folder / "books").iterdir())}
 
     def crm(self) -> dict[str, list[tuple[Any, ...]]]:
-        """Every row of every table, without how often it was rewritten on the way."""
+        """Every row of every table, without how often it was rewritten on the way.
+
+        In the scenario `whole` who looks often also sees states between (a subscription that was changed and then cancelled),
+        which `events` tells; there, what stands in the end is compared.
+        """
         found = {}
         with closing(sqlite3.connect(self.folder / "crm.sqlite")) as db:
-            for (table,) in list(db.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")):
+            tables = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
+            for table in tables:
+                if table == "events" and self.whole:
+                    continue
                 rows = db.execute(f"SELECT * FROM {table}")  # noqa: S608 - the schema's own names
                 kept = [at for at, column in enumerate(rows.description) if column[0] != "revision"]
                 found[table] = sorted((tuple(row[at] for at in kept) for row in rows), key=repr)
@@ -131,7 +138,7 @@ def assert_same(one: tuple[Any, ...], other: tuple[Any, ...]) -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_however_a_world_is_read_it_comes_to_the_same(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     dice = random.Random(seed)  # noqa: S311 - a story that can be told again
-    scenario = ("tidy", "busy")[seed % 2]
+    scenario = ("tidy", "busy", "whole")[seed % 3]
     with served("stripe", "--port", 0, "--scenario", scenario, "--seed", seed, "--clock", START.isoformat()) as url:
         end = datetime(2026, 11, 3, 6, tzinfo=UTC)
         moments = sorted(dice.uniform(0, (end - START).total_seconds()) for _ in range(3))
@@ -144,17 +151,17 @@ def test_however_a_world_is_read_it_comes_to_the_same(seed: int, tmp_path: Path,
             if often_home is None:
                 with served("stripe", "--port", 0, "--scenario", scenario, "--seed", seed) as whole:
                     invoices = ask(whole, "invoices")
-                often_home = House(often, url, invoices)
+                often_home = House(often, url, invoices, whole=scenario == "whole")
             last = often_home.run(nightly=len(later) > len(moments))
-        once = House(tmp_path / "once", url, invoices)
+        once = House(tmp_path / "once", url, invoices, whole=scenario == "whole")
         reference = settled(once, once.run(nightly=True))
         assert_same(settled(often_home, last), reference)
         monkeypatch.setattr(stripe_feeds, "PAGE", dice.randint(3, 40))
-        small = House(tmp_path / "small", url, invoices)
+        small = House(tmp_path / "small", url, invoices, whole=scenario == "whole")
         assert_same(settled(small, small.run(nightly=True)), reference)
-        mixed = House(tmp_path / "mixed", url, invoices)
+        mixed = House(tmp_path / "mixed", url, invoices, whole=scenario == "whole")
         assert_same(settled(mixed, mixed.run(nightly=True, shuffled=dice)), reference)
-        split = House(tmp_path / "split", url, invoices)
+        split = House(tmp_path / "split", url, invoices, whole=scenario == "whole")
         cuts = sorted({START, *(START + timedelta(days=dice.randint(1, 26)) for _ in range(3)), end})
         for piece in pairwise(cuts):  # in order: what was matched by then stays matched
             split.run(days=piece)

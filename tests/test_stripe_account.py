@@ -64,6 +64,7 @@ def test_the_balance_is_summed_by_bucket_and_what_overlaps_is_left_out(vendor: r
 
 
 def test_a_secret_live_key_is_warned_about_since_it_could_move_money(vendor: responses.RequestsMock) -> None:
+    answers(vendor, "/v1/balance", {"object": "balance", "available": [], "pending": []})
     vendor.add(responses.GET, re.compile(f"{URL}/v1/.*"), json=listed())
     (problem,) = opened("sk_" + "live_Example").check()
     assert str(problem) == (
@@ -89,6 +90,7 @@ def test_a_type_of_event_that_is_new_is_listed_and_known_ones_are_not(vendor: re
     types = ["charge.failed", "payout.created", "charge.teleported", "crystal.updated", "crystal.updated"]
     rows = [{"id": f"evt_{n}", "object": "event", "type": type} for n, type in enumerate(types)]
     answers(vendor, "/v1/events", listed(*rows), asked={"limit": "100"})
+    answers(vendor, "/v1/balance", {"object": "balance", "available": [], "pending": []})
     vendor.add(responses.GET, re.compile(f"{URL}/v1/.*"), json=listed())
     teleported, crystal = opened().check()
     assert (teleported.what, crystal.what) == ("event type charge.teleported", "event type crystal.updated")
@@ -111,6 +113,7 @@ CLOSED = {
 
 
 def test_a_connected_account_is_asked_for_in_every_request(vendor: responses.RequestsMock) -> None:
+    answers(vendor, "/v1/balance", {"object": "balance", "available": [], "pending": []})
     vendor.add(responses.GET, re.compile(f"{URL}/v1/.*"), json=listed())
     stripe = opened(account="acct_1Other")
     for feed in stripe.feeds:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from syncjob.summary.page import Page
 
 SCENARIOS = ("tidy", "busy")
-SERVED = (*SCENARIOS, "quiet", "bulk")
+SERVED = (*SCENARIOS, "quiet", "bulk", "whole")
 GATEWAY = "stripe-demo"
 ZONE = "Europe/Berlin"
 NOTE = Path("state") / "sandbox.json"

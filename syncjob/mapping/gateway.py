@@ -34,6 +34,7 @@ _MOVEMENT = {  # field -> (type of value, whether it must be there)
     "id": ("text", True),
     "type": ("text", True),
     "bucket": ("text", True),
+    "held_in": ("text", False),
     "origin": ("text", False),
     "parent": ("text", False),
     "occurred": ("instant", True),
@@ -181,7 +182,7 @@ class _Movements(_Block):
         node.mapping(None, ["kind", *(name for name, (_, required) in _MOVEMENT.items() if required)])
         self.kind = self.rules.choice(self.words["kind"], {kind.value: kind for kind in Kind})
         fields = {name: self.value(name, wanted, required=required) for name, (wanted, required) in _MOVEMENT.items()}
-        self.id, self.type, self.bucket = fields["id"], fields["type"], fields["bucket"]
+        self.id, self.type, self.bucket, self.held_in = (fields[name] for name in ("id", "type", "bucket", "held_in"))
         self.origin, self.parent, self.customer = fields["origin"], fields["parent"], fields["customer"]
         self.occurred, self.effective, self.available = fields["occurred"], fields["effective"], fields["available"]
         self.gross, self.fees, self.fee, self.net = fields["gross"], fields["fees"], fields["fee"], fields["net"]
@@ -209,6 +210,7 @@ class _Movements(_Block):
             type=self.type(scope),
             subject=subject,
             bucket=self.bucket(scope),
+            held_in=self.held_in(scope) or "",
             origin=self.origin(scope) or "",
             parent=self.parent(scope) or "",
             occurred=self.occurred(scope),
