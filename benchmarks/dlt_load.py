@@ -3,7 +3,8 @@
 Nothing is tuned: default workers, default normaliser (nested objects become columns, nested lists become tables),
 append with a primary key. With "flat" as the last argument nested values stay JSON in one column (max_table_nesting=0),
 which is the leanest setting that dlt offers for this and is shown beside for fairness.
-Usage: python benchmarks/dlt_load.py URL FOLDER FEEDS_JSON SINCE_UNIX_SECONDS [flat]
+With "parallel" its lists are read side by side (parallelized resources).
+Usage: python benchmarks/dlt_load.py URL FOLDER FEEDS_JSON SINCE_UNIX_SECONDS [flat|parallel]
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from dlt.sources.rest_api import rest_api_source
 KEY = "sk_test_sandbox"
 
 
-def load(url: str, folder: Path, feeds: list[dict[str, object]], since: int, flat: bool) -> int:
+def load(url: str, folder: Path, feeds: list[dict[str, object]], since: int, way: str) -> int:
     """Bring every feed up to date in FOLDER/dlt.sqlite; returns how many rows were loaded."""
     source = rest_api_source(
         {
@@ -32,11 +33,11 @@ def load(url: str, folder: Path, feeds: list[dict[str, object]], since: int, fla
                 "paginator": JSONResponseCursorPaginator("data[-1].id", "starting_after", has_more_path="has_more"),
             },
             "resource_defaults": {"primary_key": "id", "write_disposition": "append"},
-            "resources": [_resource(feed, since) for feed in feeds],  # type: ignore[list-item, misc]
+            "resources": [{**_resource(feed, since), "parallelized": way == "parallel"} for feed in feeds],  # type: ignore[list-item, misc]
         },
         name="stripe",
     )
-    if flat:
+    if way == "flat":
         source.max_table_nesting = 0
     pipeline = dlt.pipeline(
         "stripe",
@@ -66,5 +67,5 @@ def _resource(feed: dict[str, object], since: int) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    done = load(sys.argv[1], Path(sys.argv[2]), json.loads(sys.argv[3]), int(sys.argv[4]), sys.argv[5:] == ["flat"])
+    done = load(sys.argv[1], Path(sys.argv[2]), json.loads(sys.argv[3]), int(sys.argv[4]), "".join(sys.argv[5:]))
     sys.stdout.write(json.dumps({"records": done}) + "\n")

@@ -63,8 +63,13 @@ class Goal:
 class Bench:
     """The running simulator, the folder to work in, and what was measured so far."""
 
-    def __init__(self, world: Simulator, folder: Path, environ: Mapping[str, str], charges: int, repeat: int) -> None:
+    def __init__(
+        self, world: Simulator, folder: Path, environ: Mapping[str, str], charges: int, repeat: int, latency: int
+    ) -> None:
         self.world, self.folder, self.environ, self.charges, self.repeat = world, folder, environ, charges, repeat
+        self.latency = latency  # milliseconds that each answer is held back
+        if latency:
+            world.ask("POST", "quirks", {"name": "slow", "ms": latency})
         self.start = world.start()
         self.lines: list[Line] = []
         self.feeds: list[Feed] = []
@@ -101,6 +106,7 @@ SMALL = f"syncjob, {SMALL_TICK_CHARGES} new charges"
 LOOP = "requests loop, full load"
 DLT = "dlt, full load"
 DLT_FLAT = "dlt, full load, nested as JSON"
+DLT_PARALLEL = "dlt, full load, parallelized"
 DLT_QUIET = "dlt, nothing new"
 
 
@@ -122,6 +128,8 @@ def measure_all(bench: Bench, with_dlt: bool) -> None:
         bench.measure(DLT, loader("dlt"), bench.folder / "dlt", bench.charges)
         bench.measure(DLT_QUIET, loader("dlt"), bench.folder / "dlt")
         bench.measure(DLT_FLAT, [*loader("dlt-flat"), "flat"], bench.folder / "dlt-flat", bench.charges)
+        if bench.latency:
+            bench.measure(DLT_PARALLEL, [*loader("dlt-par"), "parallel"], bench.folder / "dlt-par", bench.charges)
     bench.world.trade(SMALL_TICK_CHARGES)
     bench.measure(SMALL, job, house, SMALL_TICK_CHARGES)
     _refuse_unfinished(bench, house)
@@ -155,6 +163,9 @@ def goals(bench: Bench, with_dlt: bool) -> list[Goal]:
     ]
     if with_dlt:
         found.insert(0, Goal("CPU of the full sync / dlt's full load", full.cpu / bench.line(DLT).cpu, 0.6))
+        if bench.latency:
+            slow = bench.line(DLT_PARALLEL).wall
+            found.insert(1, Goal("wall time of the full sync / dlt's parallelized load", full.wall / slow, 0.5))
     return found
 
 
@@ -210,6 +221,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--charges", type=int, default=10_000, help="how many charges the simulator holds (10000)")
     parser.add_argument("--skip-dlt", action="store_true", help="leave dlt out (it needs the extra: pip install '.[bench]')")
+    parser.add_argument("--latency", type=int, default=0, metavar="MS", help="hold each answer back so long (0)")
     parser.add_argument("--repeat", type=int, default=3, help="of the two short measurements, take the best of so many (3)")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="work in this new folder and leave it there to look at")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything measured there as well")
@@ -229,7 +241,7 @@ def main() -> int:
         # Whoever runs first would pay for compiling the others' modules.
         run([sys.executable, "-m", "compileall", "-q", str(REPOSITORY / "syncjob"), str(HERE)], folder, environ, (0, 1))
         with simulator.running(wish.charges, folder, environ) as world:
-            bench = Bench(world, folder, environ, wish.charges, max(1, wish.repeat))
+            bench = Bench(world, folder, environ, wish.charges, max(1, wish.repeat), wish.latency)
             measure_all(bench, with_dlt)
     found = goals(bench, with_dlt)
     described = ", ".join(f"{name} {value}" for name, value in machine().items())

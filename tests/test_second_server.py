@@ -142,6 +142,7 @@ class Night:
     ticked: Done
     shown: Done
     told: Done
+    status: tuple[Done, Done]
     books: tuple[Mapping[str, bytes], Mapping[str, bytes]]
 
     @property
@@ -165,7 +166,8 @@ def night(shop: Server, tmp_path_factory: pytest.TempPathFactory) -> Night:
     after_night = contents(home / "books")
     ticked = syncjob(home, "run")
     shown, told = syncjob(home, "summary"), syncjob(home, "summary", "--json")
-    return Night(checked, ran, ticked, shown, told, (after_night, contents(home / "books")))
+    status = (syncjob(home, "status"), syncjob(home, "status", "--json"))
+    return Night(checked, ran, ticked, shown, told, status, (after_night, contents(home / "books")))
 
 
 def test_the_configuration_differs_from_our_simulators_in_its_address_only(shop: Server, tmp_path: Path) -> None:
@@ -197,6 +199,14 @@ def test_a_run_says_once_what_is_not_offered_and_ends_with_3(shop: Server, night
 
 def test_a_tick_does_not_say_again_what_is_not_offered_and_still_ends_with_3(night: Night) -> None:
     assert (night.ticked.returncode, night.ticked.stdout, night.ticked.stderr) == (3, "", "")
+
+
+def test_the_status_names_what_is_not_offered(shop: Server, night: Night) -> None:
+    text, told = night.status
+    (source,) = json.loads(told.stdout)["sources"].values()
+    assert source["not_offered"] == sorted(["balance", *lacks(shop)])
+    assert f"not offered there, so not covered: {', '.join(source['not_offered'])}" in text.stdout
+    assert set(source["feeds"]) == {"balance_transactions", "billing_events", "events"}  # lists that fill gaps lag behind nothing
 
 
 def test_a_backfill_reads_what_is_offered_and_says_what_is_not(shop: Server, tmp_path: Path) -> None:

@@ -120,9 +120,14 @@ def _run(run: Run) -> Json:
 
 
 def _source(config: Config, store: Store, name: str, now: datetime) -> Json:
+    from syncjob.jobs.lacks import not_offered
+
     feeds: dict[str, Json] = {}
     through: list[datetime] = []
+    lacks = not_offered(store, name)
     for feed in feeds_of(config, name):
+        if feed.fills:
+            continue  # read only where another feed has a gap: it lags behind nothing
         progress = store.progress(name, feed.name)
         cursor = progress.cursor
         if isinstance(cursor, datetime):
@@ -138,6 +143,7 @@ def _source(config: Config, store: Store, name: str, now: datetime) -> Json:
         "account": bound[0].account if bound else None,
         "mode": bound[0].mode if bound else None,
         "feeds": feeds,
+        "not_offered": list(lacks),
         "complete_through": _iso(min(through)) if through else None,
         "lag_seconds": int((now - min(through)).total_seconds()) if through else None,
         "parked": _parked([(one.problem.why, one.net) for one in refused]),
@@ -253,6 +259,9 @@ def _lines(config: Config, stands: Mapping[str, Json]) -> list[str]:
         lag = source["lag_seconds"]
         behind = f" ({_span(lag)} ago)" if isinstance(lag, int) else ""
         lines.append(f"{name:<14} {words}{behind}; {parked['count']} held{_priced(parked)}")
+        lacks = cast("list[str]", source["not_offered"])
+        if lacks:
+            lines.append(f"{'':<14} not offered there, so not covered: {', '.join(lacks)}")
     for name, value in _map(stands["targets"]).items():
         target = _map(value)
         counts = {word: _map(target[word])["count"] for word in ("applied", "pending", "unknown", "parked")}
