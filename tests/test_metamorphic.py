@@ -6,12 +6,8 @@ undisturbed run at the end.
 
 from __future__ import annotations
 
-import csv
-import os
 import random
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -19,20 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from simulated import START, House
 from test_demo import ask, served
 
-from syncjob import config, jobs
-from syncjob.cli.setup import write_home
 from syncjob.gateways.stripe import feeds as stripe_feeds
-from syncjob.jobs import Job, Report
-from syncjob.jobs.assembly import assemble
-from syncjob.jobs.backfill import Span, intake
-from syncjob.moment import Window, business_date
+from syncjob.jobs import Report
+from syncjob.moment import Window
 from syncjob.ports import Feed, Page
-from syncjob.store import Store
 
 SEEDS = range(1, 21)
-START = datetime(2026, 10, 6, tzinfo=UTC)
 
 
 @dataclass
@@ -52,66 +43,6 @@ class Shuffled:
         for page in pages[:-1]:
             yield replace(page, resume=last.resume or "again", cursor=None)
         yield replace(pages[-1], resume=None, cursor=last.cursor)
-
-
-class House:
-    """One home that reads one simulated world."""
-
-    def __init__(self, folder: Path, url: str, invoices: list[dict[str, Any]], *, whole: bool) -> None:
-        self.folder, self.whole = folder, whole
-        write_home(
-            folder, zone="Europe/Berlin", currency="EUR", start=START.isoformat(), gateway="shop", key="env:KEY",
-            more={"base_url": url},
-        )  # fmt: skip
-        with (folder / "books" / "invoices.csv").open("a", encoding="utf-8", newline="") as file:
-            rows = csv.writer(file, lineterminator="\n")
-            for one in invoices:
-                rows.writerow([one[name] for name in ("number", "customer", "email", "currency", "total", "issued", "due")])
-
-    def run(
-        self, *, shuffled: random.Random | None = None, days: tuple[datetime, datetime] | None = None, **how: Any
-    ) -> Report:
-        """One run, in this process; `days` makes it a backfill of them."""
-        settings = config.read(self.folder)
-        store = Store.open(settings.state, create=True)
-        try:
-            job: Job = assemble(settings, store, {**os.environ, "KEY": "sk_test_sandbox"})
-            if shuffled is not None:
-                sources = (replace(one, gateway=Shuffled(one.gateway, shuffled)) for one in job.sources)
-                job = replace(job, sources=tuple(sources))
-            job = replace(job, sleep=lambda _: None)
-            if days is not None:
-                first, last = (business_date(day, job.rules.zone) for day in days)
-                how["intake"] = intake(Span.of(job, first, last), before_start=False)
-            return jobs.run(job, **how)
-        finally:
-            store.close()
-
-    def books(self) -> dict[str, str]:
-        """Every file of the books."""
-        return {path.name: path.read_text() for path in sorted((self.folder / "books").iterdir())}
-
-    def crm(self) -> dict[str, list[tuple[Any, ...]]]:
-        """Every row of every table, without how often it was rewritten on the way.
-
-        In the scenario `whole` who looks often also sees states between (a subscription that was changed and then cancelled),
-        which `events` tells; there, what stands in the end is compared.
-        """
-        found = {}
-        with closing(sqlite3.connect(self.folder / "crm.sqlite")) as db:
-            tables = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
-            for table in tables:
-                if table == "events" and self.whole:
-                    continue
-                rows = db.execute(f"SELECT * FROM {table}")  # noqa: S608 - the schema's own names
-                kept = [at for at, column in enumerate(rows.description) if column[0] != "revision"]
-                found[table] = sorted((tuple(row[at] for at in kept) for row in rows), key=repr)
-        return found
-
-    def held(self) -> list[str]:
-        """What waits for a person."""
-        with closing(Store.open(config.read(self.folder).state)) as store:
-            return sorted(f"{refusal.type} {refusal.id} {refusal.problem.why}" for _, refusal in store.refusals())
 
 
 def legs_of(report: Report) -> list[tuple[str, ...]]:
@@ -160,7 +91,7 @@ def test_however_a_world_is_read_it_comes_to_the_same(seed: int, tmp_path: Path,
         small = House(tmp_path / "small", url, invoices, whole=scenario == "whole")
         assert_same(settled(small, small.run(nightly=True)), reference)
         mixed = House(tmp_path / "mixed", url, invoices, whole=scenario == "whole")
-        assert_same(settled(mixed, mixed.run(nightly=True, shuffled=dice)), reference)
+        assert_same(settled(mixed, mixed.run(nightly=True, through=lambda gateway: Shuffled(gateway, dice))), reference)
         split = House(tmp_path / "split", url, invoices, whole=scenario == "whole")
         cuts = sorted({START, *(START + timedelta(days=dice.randint(1, 26)) for _ in range(3)), end})
         for piece in pairwise(cuts):  # in order: what was matched by then stays matched

@@ -206,7 +206,7 @@ def test_the_status_names_what_is_not_offered(shop: Server, night: Night) -> Non
     (source,) = json.loads(told.stdout)["sources"].values()
     assert source["not_offered"] == sorted(["balance", *lacks(shop)])
     assert f"not offered there, so not covered: {', '.join(source['not_offered'])}" in text.stdout
-    assert set(source["feeds"]) == {"balance_transactions", "billing_events", "events"}  # lists that fill gaps lag behind nothing
+    assert set(source["feeds"]) == {"balance_transactions", "billing_events", "events"}
 
 
 def test_a_backfill_reads_what_is_offered_and_says_what_is_not(shop: Server, tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """Reading ahead: the pages of one window, the next on its way while one is landed; a long window as several at once.
 
-Only walks that go newest first can be split: the first page then tells how far a page reaches, so how many there are.
+Only walks that go newest first can be split: a page then tells how far a page reaches, so about how many are left.
 """
 
 from __future__ import annotations
@@ -49,39 +49,45 @@ def read(gateway: Gateway, feed: Feed, window: Window, resume: str | None, clock
         parts = [_Part(one, at, gateway.pages(feed, one, at)) for one, at in stored[1]]
         yield from _together(feed, parts, stored[0], clock)
         return
-    began = clock.monotonic()
-    pages = gateway.pages(feed, window, resume)
-    first = next(pages, None)
-    if first is None:
+    timed = _Timed(gateway.pages(feed, window, resume), clock)
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="read") as pool:
+        following = pool.submit(timed.next)
+        while (page := following.result()) is not None:
+            number = _number(feed, window, page, timed.seconds) if page.cursor is None else 1
+            if number > 1:
+                break
+            following = pool.submit(timed.next)  # the next page is on its way while this one is landed
+            yield page
+    if page is None:
         return
-    yield first
-    if first.cursor is not None:
-        return
-    number = _number(feed, window, first, clock.monotonic() - began) if resume is None else 1
-    if number < 2:
-        yield from ahead(pages)
-        return
-    oldest = _oldest(feed, first)
+    yield page
+    oldest = _oldest(feed, page)
     if oldest is None or not isinstance(window.since, datetime):
         raise AssertionError(f"{feed.name}: a window without instants was split")
-    yield from _together(feed, _split(gateway, feed, window.since, oldest + _SECOND, number), first.ceiling, clock)
+    yield from _together(feed, _split(gateway, feed, window.since, oldest + _SECOND, number), page.ceiling, clock)
 
 
-def ahead(pages: Iterator[Page]) -> Iterator[Page]:
-    """The pages in their order, the next one being read on a thread while this one is landed."""
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="read") as pool:
-        following = pool.submit(next, pages, None)
-        while (page := following.result()) is not None:
-            following = pool.submit(next, pages, None)
-            yield page
+class _Timed:
+    """A walk that notes how long each page took."""
+
+    def __init__(self, pages: Iterator[Page], clock: Clock) -> None:
+        self._pages, self._clock = pages, clock
+        self.seconds = 0.0
+
+    def next(self) -> Page | None:
+        """The next page, or None after the last."""
+        began = self._clock.monotonic()
+        page = next(self._pages, None)
+        self.seconds = self._clock.monotonic() - began
+        return page
 
 
-def _number(feed: Feed, window: Window, first: Page, seconds: float) -> int:
+def _number(feed: Feed, window: Window, page: Page, seconds: float) -> int:
     """In how many parts to read on: as many as keep the allowed pace at the speed of this answer, and as are worth it."""
-    oldest = _oldest(feed, first)
-    if feed.parallel < 2 or oldest is None or not isinstance(window.since, datetime) or not isinstance(first.ceiling, datetime):
+    oldest = _oldest(feed, page)
+    if feed.parallel < 2 or oldest is None or not isinstance(window.since, datetime):
         return 1
-    reach = max(first.ceiling - oldest, _SECOND)
+    reach = max(max(raw.occurred for raw in page.records if raw.type == feed.type) - oldest, _SECOND)
     left = (oldest - window.since) / reach  # pages, if they go on as they began
     return min(feed.parallel, math.ceil(seconds * feed.per_second), int(left / _PAGES_PER_PART))
 
