@@ -26,10 +26,12 @@ START = datetime(2026, 10, 6, tzinfo=UTC)
 class House:
     """One home that reads one simulated world."""
 
-    def __init__(self, folder: Path, url: str, invoices: list[dict[str, Any]], *, whole: bool) -> None:
+    def __init__(
+        self, folder: Path, url: str, invoices: list[dict[str, Any]], *, whole: bool, start: datetime = START
+    ) -> None:
         self.folder, self.whole = folder, whole
         write_home(
-            folder, zone="Europe/Berlin", currency="EUR", start=START.isoformat(), gateway="shop", key="env:KEY",
+            folder, zone="Europe/Berlin", currency="EUR", start=start.isoformat(), gateway="shop", key="env:KEY",
             more={"base_url": url},
         )  # fmt: skip
         with (folder / "books" / "invoices.csv").open("a", encoding="utf-8", newline="") as file:
