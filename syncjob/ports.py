@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -301,8 +301,8 @@ class AccountingTarget(Target, Protocol):
 class Closing(Protocol):
     """Books that carry our balance assertions and invoice states, rewritten when a run ends."""
 
-    def close(self, assertions: Sequence[Assertion], invoices: Sequence[InvoiceState]) -> None:
-        """Write the balances that must hold and what each invoice still asks for; called once, when all is delivered."""
+    def close(self, assertions: Sequence[Assertion], invoices: Iterable[InvoiceState]) -> None:
+        """Write the balances that must hold and what each invoice still asks for, by number; called once all is delivered."""
 
 
 @dataclass(frozen=True, slots=True)

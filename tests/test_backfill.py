@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
-from house import START, DoomedStore, FakeGateway, House, Killed
+from house import START, DoomedStore, FakeGateway, FakeMap, House, Killed
 
 from syncjob import jobs
-from syncjob.errors import Misconfigured
+from syncjob.errors import Misconfigured, Problem
 from syncjob.jobs import Report
 from syncjob.jobs.backfill import Pace, Span, intake, refuse_before_start, refuse_hole
 from syncjob.jobs.opening import opening_of
+from syncjob.model import Reading, Record, Refusal, Role, Stream
 from syncjob.moment import Window
-from syncjob.ports import Feed, Page
+from syncjob.ports import Balance, Feed, Page
 
 
 @dataclass
@@ -124,6 +125,30 @@ def test_before_the_start_it_is_refused_until_it_is_wished_for(house: House) -> 
         backfill(house, date(2026, 10, 8), date(2026, 10, 7))
 
 
+def test_a_list_that_goes_by_numbers_is_refused_before_anything_is_asked(house: House) -> None:
+    trade(house)
+    shop(house).feeds = (*shop(house).feeds, Feed("batches", axis="sequence"))
+    for first, before_start in ((date(2026, 10, 4), True), (date(2026, 10, 7), False)):
+        with pytest.raises(Misconfigured, match="batches goes by numbers"):
+            backfill(house, first, date(2026, 10, 8), before_start=before_start)
+    with house.job() as job:
+        assert not job.store.runs(1)
+
+
+def test_only_a_backfill_moves_the_start_once_the_books_are_open(house: House) -> None:
+    trade(house)
+    house.run(nightly=True)
+    before = house.truth()
+    for days in (-1, 1):
+        with house.job() as job:
+            rules = replace(job.rules, start=START + timedelta(days=days))
+            with pytest.raises(Misconfigured, match="were opened at 2026-10-06T00:00:00Z; put that back"):
+                jobs.run(replace(job, rules=rules), nightly=True)
+    assert house.truth() == before
+    backfill(house, date(2026, 10, 5), date(2026, 10, 6), before_start=True)
+    assert house.run().exit == 0
+
+
 def test_moving_the_start_back_posts_what_is_older_and_corrects_the_opening(house: House) -> None:
     trade(house)
     house.run(nightly=True)
@@ -142,6 +167,87 @@ def test_moving_the_start_back_posts_what_is_older_and_corrects_the_opening(hous
     assert all(leg.ties for leg in night.legs)
     shop(house).charge("ch_1", 2_00, name="a customer's name arrives late")
     assert house.run(nightly=True).exit == 0  # an old record that changes stays posted
+
+
+def held_by_gateway(house: House, day: int) -> dict[str, int]:
+    """What the sub-ledger says that the gateway held on a day of October, at noon."""
+    with house.job() as job:
+        sums = job.store.balances("shop", START.replace(day=day, hour=12))
+    return {currency: minor for (role, _, currency), minor in sums.items() if role is Role.CLEARING}
+
+
+def opening(house: House) -> dict[str, str]:
+    with house.job() as job:
+        return {key: str(money) for key, money in opening_of(job.store, "shop").items()}
+
+
+class Holding(FakeMap):
+    """Holds some charges, whose amount cannot be read."""
+
+    held: frozenset[str] = frozenset()
+
+    def read(self, stream: Stream, subject: str, records: Sequence[Record]) -> Reading:
+        good = super().read(stream, subject, [one for one in records if one.id not in self.held])
+        bad = (Refusal("charge", one.id, Problem(one.id, "", "what is this")) for one in records if one.id in self.held)
+        return replace(good, problems=tuple(bad))
+
+
+def test_a_start_moved_back_over_a_held_record_takes_the_opening_with_it_once_that_is_resolved(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trade(house)
+    house.run(nightly=True)
+    monkeypatch.setattr("house.FakeMap", Holding)
+    monkeypatch.setattr(Holding, "held", frozenset({"ch_1"}))
+    report = backfill(house, date(2026, 10, 5), date(2026, 10, 6), before_start=True)
+    assert report.exit == 3
+    assert [problem.what for problem in report.problems] == ["the opening balance"]
+    assert opening(house) == {"payments:EUR": "3.00 EUR"}
+    monkeypatch.setattr(Holding, "held", frozenset())
+    with house.job() as job:
+        job.store.mark_dirty(list(job.store.all_subjects("shop")))
+    night = house.run(nightly=True)
+    assert night.exit == 0, night.problems
+    assert opening(house) == {"payments:EUR": "1.00 EUR"}
+    assert [held_by_gateway(house, day) for day in (4, 5, 6)] == [{}, {"EUR": 3_00}, {"EUR": 7_00}]
+
+
+def test_the_opening_of_a_currency_that_the_gateway_does_not_state_moves_with_the_others(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trade(house)
+    shop(house).charge("ch_usd", 5_00, "USD")
+    balances = shop(house).balances
+
+    def stated(wish: object) -> list[Balance]:
+        return [one for one in balances(None) if one.amount.currency == "EUR"]
+
+    monkeypatch.setattr(shop(house), "balances", stated)
+    house.run(nightly=True)
+    backfill(house, date(2026, 10, 5), date(2026, 10, 6), before_start=True)
+    assert opening(house) == {"payments:EUR": "1.00 EUR", "payments:USD": "-5.00 USD"}
+    assert held_by_gateway(house, 5) == {"EUR": 3_00, "USD": -5_00}
+
+
+def test_a_start_moved_back_and_killed_anywhere_is_whole_after_the_next_plain_run(store_url: str, tmp_path: Path) -> None:
+    house = House(store_url, tmp_path)
+    house.gateway = Bounded(lambda: house.clock)
+    trade(house)
+    house.run(nightly=True)
+    for kills in range(1, 100):
+        try:
+            backfill(house, date(2026, 10, 5), date(2026, 10, 6), before_start=True, doomed=kills)
+            raise AssertionError("it was not killed once the start was moved")
+        except Killed:
+            with house.job() as job:
+                if job.store.get_fact("start:shop"):
+                    break
+        assert opening(house) == {"payments:EUR": "3.00 EUR"}
+    house.run()
+    assert opening(house) == {"payments:EUR": "1.00 EUR"}
+    night = house.run(nightly=True)
+    assert night.exit == 0, night.problems
+    assert all(leg.ties for leg in night.legs)
 
 
 def test_the_pace_tells_rate_and_remaining_time(house: House) -> None:

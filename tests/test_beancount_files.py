@@ -373,8 +373,8 @@ def test_each_invoice_shows_what_it_still_asks_for(tmp_path: Path) -> None:
     books_in(tmp_path).close(
         [],
         [
-            InvoiceState("R-18", '=HYPERLINK("x")', total, total, "paid"),
             InvoiceState("R-17", "Example Bakery, Ltd", total, Money(1000, "EUR"), "part paid"),
+            InvoiceState("R-18", '=HYPERLINK("x")', total, total, "paid"),
         ],
     )
     assert (tmp_path / "books" / "invoice-states.csv").read_text().splitlines() == [

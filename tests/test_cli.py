@@ -11,7 +11,7 @@ import signal
 import stat
 import subprocess
 import sys
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
@@ -19,12 +19,17 @@ import pytest
 from house import House
 
 from syncjob import cli, errors
-from syncjob.cli import main
+from syncjob.cli import main, running, standing
 from syncjob.cli.command import Frame
+from syncjob.cli.house import configured, now
 from syncjob.cli.leaving import STOPPED, leave
+from syncjob.jobs import Report
 from syncjob.store import Store
+from syncjob.store.lock import file_lock
+from syncjob.store.opening import lock_path
 
 ROOT = Path(__file__).parent.parent
+NOON = datetime(2026, 11, 3, 12, tzinfo=UTC)
 HEAVY = ("sqlmodel", "sqlalchemy", "requests", "babel", "jinja2", "rich", "werkzeug", "apscheduler", "yaml", "tenacity")
 
 
@@ -91,6 +96,7 @@ def test_help_groups_the_verbs_by_what_a_person_wants(capsys):
     places = [text.index(f"\n{title}:") for title in ("Every day", "Set up", "Repair", "Evidence", "Try it")]
     assert places == sorted(places)
     assert text.count("...") == 1  # that of the usage line: no verb's sentence is cut
+    assert "the state is damaged, full or newer" in text
     assert {name for names in cli.SECTIONS.values() for name in names} == set(cli.syncjob.commands)
 
 
@@ -191,6 +197,19 @@ def test_a_reader_that_goes_away_is_no_error(home):
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_report_that_finds_no_room_is_one_sentence_and_passing(home, unbuffered):
+    command = [sys.executable, "-m", "syncjob", "status", "--home", str(home)]
+    with Path("/dev/full").open("wb") as full:
+        environ = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=environ)
+    assert done.returncode == errors.EXIT_TRANSIENT
+    [line] = done.stderr.splitlines()
+    assert line.startswith("syncjob: standard output cannot be written: ")
+    assert "make room there" in line
+
+
 def test_what_was_stopped_says_that_nothing_is_lost(capsys, tmp_path):
     leave(KeyboardInterrupt(), Frame(tmp_path))
     assert capsys.readouterr().err == f"syncjob: {STOPPED}\n"
@@ -223,6 +242,85 @@ def test_status_as_json_counts_and_sums_by_currency_and_reason(home, capsys):
     assert told["runs"]["last"]["exit"] == 3
 
 
+def home_called(folder, name):
+    assert main(["init", "--home", str(folder), "--gateway-name", name]) == 0
+    return configured(folder)
+
+
+def stood(home, capsys):
+    run("status", home=home)
+    return capsys.readouterr().out
+
+
+def noted(home, kind, code):
+    """A run of this very moment that ended so; None: it has not ended."""
+    store = Store.open(str(home / "state" / "syncjob.sqlite"), create=False)
+    try:
+        number = store.start_run(kind, now())
+        if code is not None:
+            store.end_run(number, now(), code, {})
+    finally:
+        store.close()
+
+
+def test_status_says_that_the_next_run_makes_up_for_a_night_that_went_wrong(home, capsys):
+    noted(home, "nightly", errors.EXIT_AUTHORISATION)
+    text = stood(home, capsys)
+    assert re.search(r"^Last night .* exit 6 \(a key needs a person\)$", text, re.MULTILINE)
+    assert re.search(r"^Next night +the next run: that of .* is still to be done$", text, re.MULTILINE)
+    noted(home, "nightly", errors.EXIT_HELD)
+    assert re.search(r"^Next night +the first run after ", stood(home, capsys), re.MULTILINE)
+
+
+def test_status_tells_a_run_that_is_at_work_from_one_that_was_killed(home, capsys):
+    noted(home, "nightly", None)
+    noted(home, "tick", None)
+    with file_lock(lock_path(home / "state" / "syncjob.sqlite"), "the state"):
+        text = stood(home, capsys)
+    assert re.search(r"^Last run +tick, began .*, is at work$", text, re.MULTILINE)
+    assert re.search(r"^Last night +nightly, began .*, was killed; run it again$", text, re.MULTILINE)
+    assert re.search(r"^Last run +tick, began .*, was killed; run it again$", stood(home, capsys), re.MULTILINE)
+
+
+def test_status_folds_its_lines_however_long_names_and_sums_are(tmp_path):
+    config = home_called(tmp_path, "payments-of-the-northern-shop")
+    sums = dict.fromkeys(("CHF", "DKK", "EUR", "GBP", "NOK", "SEK", "USD"), "1234567.89")
+    parked = {"count": 7, "sums": sums, "reasons": []}
+    feeds = {"events": {"under_way": True}}
+    source = {"complete_through": None, "lag_seconds": None, "parked": parked, "not_offered": ["x" * 20] * 9, "feeds": feeds}
+    runs = {"last": None, "last_nightly": None, "at_work": False, "next": None}
+    runs |= {"night_missed": None, "next_nightly_after": "2026-11-04T01:00:00Z"}
+    sources = {"payments-of-the-northern-shop": source}
+    lines = standing._lines(config, {"runs": runs, "sources": sources, "targets": {}, "exit": 3})
+    assert max(map(len, lines)) <= 80
+    assert lines[3].startswith("payments-of-the-northern-shop the first reading is under way; 7 held (1234567.89")
+    assert lines[0].index("never") == lines[3].index("the first")
+
+
+def test_what_a_run_did_and_would_send_fits_80_columns(capsys):
+    counts = {"records": 1_234_567, "new": 1_000_000, "changed": 9}
+    report = Report("nightly", 0, NOON, NOON, {**counts, "books-of-the-north: delivered": 4711, "crm: delivered": 4712})
+    running._tell(None, report, None)
+    text = capsys.readouterr().out
+    assert text == (
+        "nightly run in 0 s (exit 0): 1234567 records, 1000000 new, 9 changed, 4711 to\n    books-of-the-north, 4712 to crm\n"
+    )
+
+
+def test_a_dry_run_shows_each_posting_on_a_line_and_only_those_that_change():
+    fee, clearing = ({"account": "Expenses:Fees", "amount": amount, "currency": "EUR"} for amount in ("0.62", "24.32"))
+    assert running._change("postings", None, [fee, fee], new=True) == ["    postings:", *["      Expenses:Fees 0.62 EUR"] * 2]
+    assert running._change("postings", [clearing, fee], [fee, fee], new=False) == [
+        "    postings:",
+        "      - Expenses:Fees 24.32 EUR",
+        "      + Expenses:Fees 0.62 EUR",
+    ]
+    assert running._change("postings", [clearing, fee], [fee, clearing], new=False) == [
+        "    postings: the same lines in another order"
+    ]
+    assert running._change("status", "paid", None, new=False) == ['    status: "paid" -> nothing']
+
+
 def test_a_home_that_never_ran_stands_well(tmp_path, capsys):
     main(["init", "--home", str(tmp_path)])
     assert run("status", home=tmp_path) == 0
@@ -244,6 +342,7 @@ def test_what_is_held_is_listed_with_reason_cure_and_amount(home, capsys):
     assert "19.00 EUR" in text
     assert "the period is closed" in text
     assert "cure: open it" in text
+    assert "After the cure: syncjob held retry ID, or syncjob held retry --all" in text
     assert run("held", "list", "--json", home=home) == 0
     [row] = json.loads(capsys.readouterr().out)
     assert row["amount"] == {"amount": "19.00", "currency": "EUR"}
@@ -273,7 +372,7 @@ def test_a_held_record_is_planned_again_by_the_next_run_once_however_often_it_is
     house = House(str(home / "state" / "syncjob.sqlite"), home)
     house.gateway.charge("ch_1", 50_00, name="Example Bakery")  # the same ledger id, another amount
     assert house.run(later=timedelta(hours=2)).exit == errors.EXIT_HELD
-    for words in ("1 will be tried again", "0 will be tried again by the next run. 1 already wait"):
+    for words in ("1 will be tried again", "0 will be tried again by the next run. 1 already waits for it."):
         assert run("held", "retry", "ch_1", home=home) == 0
         assert words in capsys.readouterr().out
     store = Store.open(str(home / "state" / "syncjob.sqlite"), create=False)
@@ -289,6 +388,23 @@ def test_a_retry_wants_to_know_what(home, capsys):
     assert run("held", "retry", "ch_1", "--all", home=home) == 2
     assert run("held", "retry", "nothing-like-it", home=home) == 2
     assert "held list" in capsys.readouterr().err
+
+
+# ---------------------------------------------------------------- backfill
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "words"),
+    [
+        ("0001-01-01", "2026-10-07", "'0001-01-01' is in no year of a gateway; write a day of 1970 to 2999"),
+        ("2026-10-06", "9999-12-31", "'9999-12-31' is in no year of a gateway"),
+        ("2026-02-30", "2026-10-07", "'2026-02-30' is not a day; write it as 2026-10-06"),
+        ("2026-10-07", "2026-10-06", "--to 2026-10-06 is before --from 2026-10-07; write the earlier day first"),
+    ],
+)
+def test_days_that_are_none_are_one_sentence_with_the_cure(home, capsys, first, last, words):
+    assert run("backfill", "--from", first, "--to", last, home=home) == 2
+    assert words in capsys.readouterr().err
 
 
 # ---------------------------------------------------------------- show

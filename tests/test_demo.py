@@ -282,6 +282,17 @@ def test_a_check_with_requests_needs_the_gateway_and_its_rights(copy):
     assert "rk_test_limited" not in limited.stdout + limited.stderr
 
 
+def test_a_start_that_is_moved_back_to_nothing_older_leaves_the_opening_balance(copy):
+    days = ("--from", "2026-10-01", "--to", "2026-10-07", "--before-start", "--home", copy)
+    with served("resume", "--home", copy):
+        shown = syncjob("backfill", "--dry-run", *days)
+        asked = syncjob("backfill", *days)
+    for done, code in ((shown, 0), (asked, 2)):
+        assert done.returncode == code
+        assert "The opening balance of stripe-demo stays as it is." in done.stdout
+    assert "give the command again with --yes" in asked.stderr
+
+
 def test_a_gateway_that_is_away_is_passing(copy):
     done = syncjob("run", "--home", copy)
     assert done.returncode == 5
@@ -309,6 +320,15 @@ def test_a_run_that_is_told_to_stop_leaves_in_good_order_and_the_next_one_ends_i
         truth = ask(url, "books")
     assert len(held_by_books(copy)) == truth["transactions"]
     assert proves(page_of(copy))
+
+
+def test_a_demo_wants_a_folder_that_is_new_or_empty(tmp_path, capsys):
+    file = tmp_path / "notes.txt"
+    file.write_text("mine\n")
+    for home, words in ((file, "is no folder"), (tmp_path, "is not empty")):
+        assert main(["demo", "--home", str(home)]) == 2
+        assert f"{home} {words}, and the demo wants a fresh home" in capsys.readouterr().err
+    assert file.read_text() == "mine\n"
 
 
 # ---------------------------------------------------------------- the simulator by itself

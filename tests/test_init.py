@@ -64,7 +64,7 @@ def test_the_list_of_invoices_starts_with_the_columns_that_the_books_read(tmp_pa
     assert tuple(templates.INVOICES_HEADER.strip().split(",")) == invoices.COLUMNS
     found = invoices.read(tmp_path / "books" / "invoices.csv", "books")
     assert found is not None
-    assert found[1] == []
+    assert list(found[1]) == []
 
 
 @pytest.mark.parametrize("name", ["syncjob.yaml", "accounts.csv", "books/invoices.csv"])

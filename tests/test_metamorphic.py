@@ -36,6 +36,11 @@ class Shuffled:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.real, name)
 
+    @property
+    def feeds(self) -> tuple[Feed, ...]:
+        """Only a walk that goes newest first may be split; on a busy machine this one was, and lost what it had not seen."""
+        return tuple(replace(feed, parallel=1) for feed in self.real.feeds)
+
     def pages(self, feed: Feed, window: Window, resume: str | None) -> Iterator[Page]:
         pages = list(self.real.pages(feed, window, resume))
         last = pages[-1]

@@ -1,22 +1,21 @@
-"""What only a night does: wait for what settles late, correct the opening, sweep deep, and close a feed's gaps."""
+"""What only a night does: wait for what settles late, correct the opening, and sweep deep."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from house import DoomedStore, FakeGateway, FakeMap, House, Killed
+from house import FakeGateway, House
 
 from syncjob import jobs
-from syncjob.errors import RecordRefused
+from syncjob.errors import ConnectorDown
 from syncjob.jobs import is_nightly
-from syncjob.model import Kept, Raw
 from syncjob.moment import Window, micros
-from syncjob.ports import Feed, Page
+from syncjob.ports import Balance, Feed, Page
 
 
 @pytest.fixture
@@ -70,6 +69,7 @@ def night(house: House, *, waits: bool = True) -> jobs.Report:
 def test_a_movement_that_the_list_shows_late_is_waited_for_and_the_night_agrees(house: House) -> None:
     house.gateway = gateway = LateGateway(lambda: house.clock)
     gateway.charge("ch_1", 10_00)
+    house.clock += timedelta(minutes=1)
     assert night(house, waits=False).exit == 0
     house.clock += timedelta(days=1)
     gateway.late["ch_late"] = timedelta(seconds=40)
@@ -91,7 +91,66 @@ def test_a_night_that_agrees_waits_for_nothing(house: House) -> None:
     assert night(house, waits=False).exit == 0
 
 
+@dataclass
+class Stumbling(FakeGateway):
+    """It answers so many pages of a walk, and then no more."""
+
+    answers: int = 1000
+
+    def pages(self, feed: Feed, window: Window, resume: str | None) -> Iterator[Page]:
+        for number, page in enumerate(super().pages(feed, window, resume)):
+            if number == self.answers:
+                raise ConnectorDown("nobody answers")
+            yield page
+
+
+def test_a_gateway_that_fell_silent_is_not_waited_for_and_that_is_said_once(house: House) -> None:
+    house.gateway = gateway = Stumbling(lambda: house.clock)
+    gateway.charge("ch_1", 10_00)
+    house.run(nightly=True)
+    house.clock += timedelta(days=1)
+    gateway.charge("ch_2", 10_00)
+    gateway.answers = 0
+    report = night(house, waits=False)
+    assert report.exit == 5
+    assert [problem.why for problem in report.problems if problem.what == "shop"] == ["nobody answers"]
+
+
+# ---------------------------------------------------------------- what a gateway states
+
+
+def test_a_currency_that_is_no_longer_stated_disturbs_no_other(house: House) -> None:
+    gateway = house.gateway
+    gateway.charge("ch_1", 10_00, "CHF")
+    gateway.charge("ch_2", 10_00, "EUR")
+    house.run(nightly=True)
+    house.clock += timedelta(days=1)
+    gateway.charge("ch_3", -10_00, "CHF")  # nothing is left, and nothing is said of it any more
+    gateway.charge("ch_4", 5_00, "EUR")
+    balances = gateway.balances
+
+    def stated(wish: Any) -> list[Balance]:
+        return [one for one in balances(wish) if one.amount.minor]
+
+    gateway.balances = stated  # type: ignore[method-assign]
+    report = house.run(nightly=True)
+    assert report.exit == 0, report.problems
+    assert [(leg.currency, str(leg.ours)) for leg in report.legs if leg.name == "gateway"] == [("EUR", "15.00 EUR")]
+
+
 # ---------------------------------------------------------------- the opening balance
+
+
+def test_a_first_reading_that_was_cut_off_opens_no_books_with_half_of_it(house: House) -> None:
+    house.gateway = gateway = Stumbling(lambda: house.clock, answers=1)
+    for number in range(8):
+        gateway.charge(f"ch_{number}", 10_00)
+        house.clock += timedelta(minutes=1)
+    assert house.run().exit == 5
+    assert not [one["key"] for one in house.books.objects if ":opening:" in one["key"]]
+    gateway.answers = 1000
+    assert house.run(nightly=True).exit == 0
+    assert opening_of(house) == 0
 
 
 def test_a_movement_older_than_the_opening_statement_corrects_the_opening(house: House) -> None:
@@ -117,6 +176,30 @@ def test_a_movement_older_than_the_opening_statement_corrects_the_opening(house:
     assert opening_of(house) == 70_00  # once
 
 
+@dataclass
+class Busy(FakeGateway):
+    """Somebody pays in the second in which its balance was asked for, just after."""
+
+    during: list[str] = field(default_factory=list)
+
+    def balances(self, wish: Any) -> list[Balance]:
+        stated = super().balances(wish)
+        while self.during:
+            self.charge(self.during.pop(), 7_00)
+        return stated
+
+
+def test_a_payment_in_the_very_second_of_the_first_statement_is_not_taken_for_older_debt(house: House) -> None:
+    house.gateway = gateway = Busy(lambda: house.clock)
+    gateway.charge("ch_1", 10_00)
+    gateway.during.append("ch_2")
+    house.run(nightly=True)
+    house.run()
+    assert opening_of(house) == 0
+    report = house.run(nightly=True)
+    assert report.exit == 0, report.problems
+
+
 # ---------------------------------------------------------------- depth
 
 
@@ -133,13 +216,13 @@ def since_of(house: House, nights: int) -> list[timedelta]:
     watching = Watching(lambda: house.clock)
     watching.charges = house.gateway.charges
     house.gateway = watching
-    depths = []
+    depths: list[timedelta] = []
     for _ in range(nights):
         with house.job() as job:
             cursor = job.store.progress("shop", "movements").cursor
         house.run(later=timedelta(days=1), nightly=True)
         since = asked.pop().since
-        depths.append(cursor - since)  # type: ignore[operator]
+        depths.append(cursor - since)  # type: ignore[operator, arg-type]
     return depths
 
 
@@ -152,7 +235,27 @@ def test_each_night_reads_72_hours_back_and_once_a_week_35_days(house: House) ->
     assert depths == [35, 3, 3, 3, 3, 3, 3, 35, 3, 3, 3, 3, 3, 3, 35]
 
 
+def test_a_night_that_begins_a_second_earlier_than_last_weeks_is_still_a_week_later(house: House) -> None:
+    house.gateway.charge("ch_1", 10_00)
+    house.clock += timedelta(days=60)
+    house.run(nightly=True)
+    depths = []
+    for day in range(14):
+        depths += since_of(house, 1)
+        house.clock -= timedelta(seconds=day % 2)  # cron is not exact
+    assert [depth.days for depth in depths] == [3, 3, 3, 3, 3, 3, 35] * 2
+
+
 # ---------------------------------------------------------------- nights that went wrong
+
+
+def test_a_run_of_one_source_does_not_stand_for_the_night_of_all(house: House) -> None:
+    house.others = [FakeGateway(lambda: house.clock, name="till", account="acct_till")]
+    house.clock = house.clock.replace(hour=3)
+    assert house.run(nightly=None, source="shop").kind == "tick"
+    assert house.run(nightly=True, source="shop").kind == "partial nightly"
+    assert house.run(nightly=None).kind == "nightly"
+    assert house.run(nightly=None).kind == "tick"
 
 
 def test_a_night_whose_gateway_was_away_is_made_up_for_and_no_more_than_hourly(house: House) -> None:
@@ -178,143 +281,3 @@ def test_a_night_whose_gateway_was_away_is_made_up_for_and_no_more_than_hourly(h
     assert not nightly_now()  # held things wait for a person, but the night was had
     house.clock += timedelta(days=1)
     assert nightly_now()
-
-
-# ---------------------------------------------------------------- gaps
-
-KEPT_DAYS = 30
-EVENTS = Feed("changes", retention=timedelta(days=KEPT_DAYS), settling=timedelta(0))
-LIST = Feed("customers", fills="changes", type="customer", lookback=timedelta(days=3650), settling=timedelta(0))
-
-
-@dataclass
-class Forgetful(FakeGateway):
-    """It tells changes of customers for 30 days, lists the customers there are, and shows one by its id."""
-
-    customers: dict[str, dict[str, Any]] = field(default_factory=dict)
-    changes: list[dict[str, Any]] = field(default_factory=list)
-    read: list[str] = field(default_factory=list)
-    feeds: tuple[Feed, ...] = (*FakeGateway.feeds, EVENTS, LIST)
-
-    def change(self, id: str, name: str) -> None:
-        row = {"id": id, "name": name, "created": self.customers.get(id, {}).get("created", micros(self.now()))}
-        self.customers[id] = row
-        self.changes.append({**row, "changed": micros(self.now())})
-
-    def pages(self, feed: Feed, window: Window, resume: str | None) -> Iterator[Page]:
-        if feed.posts:
-            yield from super().pages(feed, window, resume)
-            return
-        self.read.append(feed.name)
-        now, since = self.now(), micros(window.since)  # type: ignore[arg-type]
-        oldest = micros(now - timedelta(days=KEPT_DAYS))
-        if feed is EVENTS:
-            rows = [row for row in self.changes if row["changed"] >= max(since, oldest)]
-        else:
-            rows = [row for row in self.customers.values() if row["created"] >= since]
-        yield Page(tuple(map(self.customer, rows)), None, now, now, now)
-
-    def fetch(self, kind: str, id: str) -> Raw:
-        self.read.append(f"{kind} {id}")
-        if id == "cus_odd":
-            raise RecordRefused("no such customer")
-        return self.customer(self.customers.get(id) or {"id": id, "deleted": True, "created": 0})
-
-    def customer(self, row: dict[str, Any]) -> Raw:
-        body = {name: value for name, value in row.items() if name in ("id", "name", "deleted")}
-        return Raw("customer", row["id"], self.now(), self.now(), f"customer:{row['id']}", body)
-
-
-class CustomerMap(FakeMap):
-    """Keeps customers, and says nothing about them."""
-
-    keep: Mapping[str, Kept] = {**FakeMap.keep, "customer": Kept("customer", (("id",), ("name",), ("deleted",)))}
-
-    def read(self, stream: Any, subject: str, records: Any) -> Any:
-        return super().read(stream, subject, [one for one in records if one.type == "charge"])
-
-
-@pytest.fixture
-def forgetful(house: House, monkeypatch: pytest.MonkeyPatch) -> Forgetful:
-    monkeypatch.setattr("house.FakeMap", CustomerMap)
-    gateway = Forgetful(lambda: house.clock)
-    house.gateway = gateway
-    return gateway
-
-
-def names_in(house: House) -> dict[str, object]:
-    with house.job() as job:
-        newest = {}
-        for subject in job.store.all_subjects("shop"):
-            for record in job.store.stories([subject])[0].records:
-                if record.type == "customer":
-                    newest[record.id] = "deleted" if record.body.get("deleted") else record.body.get("name")
-    return newest
-
-
-def test_an_account_that_was_silent_for_40_days_misses_nothing(house: House, forgetful: Forgetful) -> None:
-    forgetful.change("cus_1", "Example One")
-    forgetful.change("cus_2", "Example Two")
-    forgetful.change("cus_3", "Example Three")
-    assert house.run().exit == 0
-    assert forgetful.read == ["changes"]  # no gap, no list
-    house.clock += timedelta(days=2)
-    forgetful.change("cus_1", "Example One, renamed")  # an old object, changed early in the silence
-    forgetful.change("cus_4", "Example Four")
-    del forgetful.customers["cus_2"]
-    house.clock += timedelta(days=39)
-    forgetful.change("cus_5", "Example Five")
-    forgetful.read.clear()
-    report = house.run()
-    assert report.exit == 0, report.problems
-    assert forgetful.read == ["customers", "customer cus_2", "changes"]
-    assert names_in(house) == {
-        "cus_1": "Example One, renamed",
-        "cus_2": "deleted",
-        "cus_3": "Example Three",
-        "cus_4": "Example Four",
-        "cus_5": "Example Five",
-    }
-    forgetful.read.clear()
-    assert house.run().exit == 0
-    assert forgetful.read == ["changes"]  # healed for good
-
-
-def test_a_first_run_older_than_the_retention_reads_the_lists_then_the_events_since_they_began(
-    house: House, forgetful: Forgetful
-) -> None:
-    forgetful.change("cus_1", "Example One")
-    house.clock += timedelta(days=50)
-    assert house.run().exit == 0
-    assert forgetful.read == ["customers", "changes"]
-    assert names_in(house) == {"cus_1": "Example One"}
-
-
-def test_what_is_neither_listed_nor_shown_is_said(house: House, forgetful: Forgetful) -> None:
-    forgetful.change("cus_odd", "Example")
-    house.run()
-    house.clock += timedelta(days=40)
-    del forgetful.customers["cus_odd"]
-    report = house.run()
-    assert [problem.what for problem in report.problems] == ["customer cus_odd"]
-    assert "no longer lists it" in report.problems[0].why
-
-
-def test_a_run_killed_while_it_heals_goes_on_and_ends_the_same(house: House, forgetful: Forgetful) -> None:
-    forgetful.change("cus_1", "Example One")
-    forgetful.change("cus_2", "Example Two")
-    house.run()
-    house.clock += timedelta(days=40)
-    del forgetful.customers["cus_2"]
-    forgetful.change("cus_3", "Example Three")
-    at = kills = 0
-    while True:
-        at += 1
-        with house.job(lambda store, at=at: DoomedStore(store, at, committed=at % 2 == 0)) as job:  # type: ignore[misc]
-            try:
-                jobs.run(job, nightly=False)
-                break
-            except Killed:
-                kills += 1
-    assert kills > 3
-    assert names_in(house) == {"cus_1": "Example One", "cus_2": "deleted", "cus_3": "Example Three"}

@@ -214,7 +214,7 @@ def test_an_invoice_that_comes_after_its_payment_is_applied_without_editing_the_
         {"account": "Assets:receivable", "amount": "-10.00", "currency": "EUR"},
     ]
     with house.job() as job:
-        states = job.store.invoice_states("books")
+        states = list(job.store.invoice_states("books"))
     assert [(invoice.number, paid) for invoice, paid in states] == [("INV-1", total)]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 import threading
 from collections.abc import Iterator
@@ -126,6 +127,17 @@ def test_cut_off_anywhere_it_goes_on_with_the_rest(seconds: list[int], cut: int,
         resume = taken[-1].resume
     assert seen[-1].cursor == NOW
     assert set(ids(seen)) == {f"m{at}" for at in range(len(seconds))}
+
+
+def test_who_asks_for_the_end_while_a_page_is_on_its_way_gets_that_page_and_no_crash() -> None:
+    vendor = Vendor(even(400))
+    times = iter([0.0])
+
+    def monotonic() -> float:
+        return next(times, math.inf)  # the clock of a run that was asked to stop is at its end
+
+    pages = read(vendor, FEED, Window(START), None, Clock(monotonic, vendor.sleep))  # type: ignore[arg-type]
+    assert len([next(pages), next(pages)]) == 2
 
 
 def test_an_uneven_window_loses_nothing() -> None:

@@ -258,7 +258,9 @@ def test_what_is_typed_counts_instead_of_the_block(home):
         ({"every": "1h", "zone": "Europe/Berlin"}, "add --cron"),
         ({"every": "soon"}, "--every: 'soon'"),
         ({"cron": "0 6 * * 9"}, "--cron: the weekday"),
-        ({"jitter": "15m"}, "runs are 900s apart"),
+        ({"jitter": "15m"}, "--jitter: jitter is 900s, and runs are 900s apart; choose a jitter that is shorter"),
+        ({"every": "20s"}, "the jitter of schedule: in syncjob.yaml: jitter is 30s, and runs are 20s apart"),
+        ({"every": "20s"}, "with --jitter, such as --jitter 0s"),
         ({"grace": "0m"}, "--misfire-grace: 0m"),
     ],
 )
@@ -620,7 +622,7 @@ def test_two_runs_by_the_clock_then_sigterm_and_exit_0(demo):
             refused = syncjob("schedule", "--home", demo)
     assert said == ["", ""]
     assert following is not None
-    assert re.search(r"^Next run .* by the own scheduler$", told, re.MULTILINE)
+    assert re.search(r"^Next run .* by syncjob schedule$", told, re.MULTILINE)
     assert (refused.returncode, refused.stdout) == (EXIT_BUSY, "")
     assert f"process {scheduler.pid}" in refused.stderr
     after = runs_of(demo)

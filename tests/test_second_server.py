@@ -205,7 +205,7 @@ def test_the_status_names_what_is_not_offered(shop: Server, night: Night) -> Non
     text, told = night.status
     (source,) = json.loads(told.stdout)["sources"].values()
     assert source["not_offered"] == sorted(["balance", *lacks(shop)])
-    assert f"not offered there, so not covered: {', '.join(source['not_offered'])}" in text.stdout
+    assert f"not offered there, so not covered: {', '.join(source['not_offered'])}" in " ".join(text.stdout.split())
     assert set(source["feeds"]) == {"balance_transactions", "billing_events", "events"}
 
 

@@ -252,8 +252,8 @@ def test_invoice_states_tell_what_payments_brought(store: Store) -> None:
     store.land_mirror("books", [invoice("R-2"), invoice("R-1")], "1", NOON)
     parts = Part("R-1", eur(700)), Part("", eur(300))
     store.save(Plan((subject("ch_1"),), applications=((subject("ch_1"), application("ch_1", *parts)),)), NOON)
-    assert store.invoice_states("books") == [(invoice("R-1"), eur(700)), (invoice("R-2"), eur(0))]
-    assert store.invoice_states("other") == []
+    assert list(store.invoice_states("books")) == [(invoice("R-1"), eur(700)), (invoice("R-2"), eur(0))]
+    assert list(store.invoice_states("other")) == []
 
 
 # ---------------------------------------------------------------- delivering

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -110,12 +111,18 @@ def test_a_prefix_of_an_answer_is_never_taken_for_the_answer(value: object, cut:
             read(data[:cut])
 
 
+def least(work: Callable[[bytes], object], data: bytes) -> float:
+    """The CPU seconds of the quickest of some runs."""
+    spent = []
+    for _ in range(4):
+        started = time.process_time()
+        work(data)
+        spent.append(time.process_time() - started)
+    return min(spent)
+
+
 def test_a_big_page_takes_no_longer_than_three_times_the_lax_reader() -> None:
     row = {"id": "ch_1Example", "amount": 1234, "metadata": {"order": "A-1"}, "parts": [{"type": "fee", "amount": 3}] * 3}
     data = json.dumps({"data": [row] * 20_000}).encode()
-    started = time.process_time()
-    json.loads(data)
-    lax = time.process_time() - started
-    started = time.process_time()
-    read(data)
-    assert time.process_time() - started < 3 * lax + 0.2
+    # The least of some runs: other work on the machine only adds to it.
+    assert least(read, data) < 3 * least(json.loads, data) + 0.2

@@ -28,6 +28,7 @@ VERBS = {
         "keys.auth",
         "setup.check",
         "setup.connectors",
+        "maps.mapping",
         "scaffold.new",
     ),
     "Repair": (
@@ -72,7 +73,7 @@ Exit codes:
   0 complete                          4 another run holds the lock
   1 a bug; the state is safe          5 passing: network, quota, time
   2 usage or configuration            6 a key or consent needs a person
-  3 done, but something is held       7 the state is damaged or newer""",
+  3 done, but something is held       7 the state is damaged, full or newer""",
 )
 
 

@@ -19,11 +19,18 @@ if TYPE_CHECKING:
     from syncjob.store import Store
 
 
+_FIRST_YEAR, _LAST_YEAR = 1970, 2999  # beyond them instants run out
+
+
 def _day(_: click.Context, option: click.Parameter, value: str) -> date:
     try:
-        return datetime.strptime(value, "%Y-%m-%d").date()  # noqa: DTZ007 - a day of the books, which has no zone of its own
+        day = datetime.strptime(value, "%Y-%m-%d").date()  # noqa: DTZ007 - a day of the books, which has no zone of its own
     except ValueError:
         raise click.BadParameter(f"{value!r} is not a day; write it as 2026-10-06", param=option) from None
+    if not _FIRST_YEAR <= day.year <= _LAST_YEAR:
+        years = f"{_FIRST_YEAR} to {_LAST_YEAR}"
+        raise click.BadParameter(f"{value!r} is in no year of a gateway; write a day of {years}", param=option)
+    return day
 
 
 @verb(
@@ -50,16 +57,19 @@ def backfill(
     from syncjob.cli.house import configured
     from syncjob.cli.running import Wish, dry, once
 
+    if last < first:
+        raise Misconfigured(f"--to {last} is before --from {first}; write the earlier day first")
     config = configured(frame().home)
     name = _source(config, source)
     wish = Wish(False, name, "", max_seconds, partial(_wished, name, first, last, before_start))
     if dry_run:
-        return dry(config, wish, told=partial(_opening, name))
+        return dry(config, wish, told=partial(_opening, name, before_start))
     if before_start and not yes:
-        dry(config, wish, told=partial(_opening, name))
+        dry(config, wish, told=partial(_opening, name, True))
         if not sys.stdin.isatty():
             raise Misconfigured("nothing was done yet: if this opening balance is right, give the command again with --yes")
-        if not click.confirm("Is the changed opening balance right?", err=True):
+        if not click.confirm("Is this opening balance right?", err=True):
+            click.echo("Nothing was done.")
             return 0
     report, _ = once(config, wish)
     counts = report.counts
@@ -88,14 +98,15 @@ def _wished(source: str, first: date, last: date, before_start: bool, job: Job) 
     return intake(span, before_start=before_start)
 
 
-def _opening(source: str, before: Store, after: Store) -> None:
-    """Show what becomes of the opening balance, where it changes."""
+def _opening(source: str, asked: bool, before: Store, after: Store) -> None:
+    """Show what becomes of the opening balance, or, where somebody asked, that it stays."""
     from syncjob.jobs.opening import opening_of
     from syncjob.summary.render import named
 
     old, new = opening_of(before, source), opening_of(after, source)
-    for key in sorted({*old, *new}):
-        was, now = old.get(key), new.get(key)
-        if was != now:
-            texts = [named(one) if one is not None else "nothing" for one in (was, now)]
-            click.echo(f"Opening balance of {source}, {key.rpartition(':')[0]}: {texts[0]} -> {texts[1]}")
+    changed = [key for key in sorted({*old, *new}) if old.get(key) != new.get(key)]
+    if asked and not changed:
+        click.echo(f"The opening balance of {source} stays as it is.")
+    for key in changed:
+        texts = [named(one) if one is not None else "nothing" for one in (old.get(key), new.get(key))]
+        click.echo(f"Opening balance of {source}, {key.rpartition(':')[0]}: {texts[0]} -> {texts[1]}")

@@ -6,6 +6,7 @@ import csv
 import io
 import os
 import sys
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -197,7 +198,8 @@ def _asked(role: Role, source: str, offered: Sequence[Account], best: Account | 
     shown = list(offered[:SHOWN_MAX])
     if best is not None and best not in shown:
         shown[-1:] = [best]
-    click.echo(f"\n{_name(role, source)}: {PARTS[role].meaning} ({_types(role)})")
+    asked = f"{_name(role, source)}: {PARTS[role].meaning} ({_types(role)})"
+    click.echo("\n" + textwrap.fill(asked, 80, subsequent_indent="  "))
     for number, one in enumerate(shown, start=1):
         click.echo(f"  {number}  {_label(one)}")
     if len(offered) > len(shown):
@@ -266,7 +268,8 @@ def _told(path: Path, chosen: Sequence[Chosen]) -> int:
     how = f" ({guessed} guessed from their names: read its comments)" if guessed else ""
     click.echo(f"Wrote {path}: {len(chosen) - len(missing)} of {len(chosen)} roles have an account{how}.")
     if missing:
-        click.echo(f"Without one: {', '.join(missing)}. Add their lines, then run: syncjob check")
+        words = f"Without one: {', '.join(missing)}. Add their lines, then run: syncjob check"
+        click.echo(textwrap.fill(words, 80, break_on_hyphens=False))
         return EXIT_HELD
     click.echo("Next: syncjob check --live")
     return EXIT_OK

@@ -56,7 +56,9 @@ def demo(scenario: str, seed: int, port: int) -> int:
 def _fresh(home: Path | None) -> Path:
     if home is None:
         return Path(tempfile.mkdtemp(prefix="syncjob-demo-"))
-    if home.exists() and (not home.is_dir() or any(home.iterdir())):
+    if home.exists() and not home.is_dir():
+        raise Misconfigured(f"{home} is no folder, and the demo wants a fresh home; name an empty folder or none")
+    if home.exists() and any(home.iterdir()):
         raise Misconfigured(f"{home} is not empty, and the demo wants a fresh home; name an empty folder or none")
     return home
 
@@ -139,7 +141,7 @@ def _show(config: Config, page: Page | None, scenario: str) -> None:
         click.echo("The night's page is missing, because the run did not come to its end.")
     home = _shown(config.home)
     word = "A tidy scenario: nothing is held" if scenario == "tidy" else "A busy scenario: some of it is held"
-    click.echo(f"{word}. All of it is in {home}")
+    click.echo(f"{word}. All of it is in {home}" if page is not None else f"What there is of it is in {home}")
     click.echo("  books: books/main.beancount   CRM: crm.sqlite   state: state/syncjob.sqlite")
     click.echo(f"  syncjob show {_a_payment(config)} --home {home}")
     if scenario == "busy":
@@ -229,8 +231,8 @@ def resume(advance: str) -> int:
         # Only a world that is being served has moved on; a port in use has not cost a day.
         _remember(home, {**world, "clock": clock})
         click.echo(line)
-        click.echo(f"Its clock stands at {_told(clock)}. In another terminal: syncjob run --home {home}")
-        click.echo("Ctrl-C stops it.")
+        click.echo(f"Its clock stands at {_told(clock)}; Ctrl-C stops it. In another terminal:")
+        click.echo(f"  syncjob run --home {_shown(home)}")
 
     return _serve({**wish, "charges": None, "clock": clock}, ready) or EXIT_OK
 

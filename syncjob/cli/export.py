@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import io
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -15,13 +14,13 @@ from typing import TYPE_CHECKING, BinaryIO, TextIO
 import click
 
 from syncjob.cli.command import Verbs, example, frame, verb
+from syncjob.cli.leaving import PASSING, forget_stdout
 from syncjob.errors import EXIT_HELD, EXIT_OK, Misconfigured, TryLater
 
 if TYPE_CHECKING:
     from syncjob.cli.evidence import Row, Table
 
 FORMATS = ("csv", "jsonl")
-_PASSING = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 _format = click.option("--format", "kind", type=click.Choice(FORMATS), default="csv", show_default=True, help="The form.")
 _out = click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="The file to write (else standard output).")
@@ -168,10 +167,10 @@ def _output(out: Path | None) -> Iterator[TextIO]:
         if wrong.errno == errno.EPIPE:
             raise  # nobody reads on (| head): click ends the program quietly
         if out is None:
-            _forget_stdout()
+            forget_stdout()
         place = "standard output" if out is None else str(out)
         why = wrong.strerror or type(wrong).__name__
-        if wrong.errno in _PASSING:
+        if wrong.errno in PASSING:
             raise TryLater(f"{place} cannot be written: {why}; make room there and run it again") from wrong
         raise Misconfigured(f"{place} cannot be written: {why}; choose another --out") from wrong
 
@@ -186,14 +185,6 @@ def _text(file: BinaryIO) -> Iterator[TextIO]:
     finally:
         with suppress(OSError):
             stream.detach()
-
-
-def _forget_stdout() -> None:
-    """What could not be written will not be tried again when Python ends."""
-    with suppress(OSError, ValueError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
 
 
 export = Verbs(

@@ -78,6 +78,7 @@ def list_(as_json: bool) -> None:
         click.echo("Nothing waits for a person.")
     else:
         click.echo("\n".join(line for one in found for line in _lines(one)))
+        click.echo("After the cure: syncjob held retry ID, or syncjob held retry --all")
 
 
 def _lines(one: Item) -> list[str]:
@@ -139,7 +140,8 @@ def retry(id: str | None, everything: bool) -> None:
         chosen = _chosen(found, id) if id is not None else found
         number = again(store, chosen)
     waiting = len(chosen) - number
-    click.echo(f"{number} will be tried again by the next run." + (f" {waiting} already wait for it." if waiting else ""))
+    others = f" {waiting} already {'waits' if waiting == 1 else 'wait'} for it." if waiting else ""
+    click.echo(f"{number} will be tried again by the next run.{others}")
 
 
 def again(store: Store, chosen: list[Item]) -> int:

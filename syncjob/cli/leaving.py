@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +15,7 @@ import click
 from syncjob import errors
 from syncjob.cli.command import Frame
 
+PASSING = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)  # whoever makes room there may run the same command again
 STATE_FAULTS = (errno.ENOSPC, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM, errno.EDQUOT)
 STOPPED = "stopped; nothing is lost, the next run goes on from here"
 
@@ -65,7 +67,27 @@ def leave(error: BaseException, frame: Frame) -> int:
         case OSError() if error.errno in STATE_FAULTS and error.filename is not None:
             say(f"{error.filename}: {error.strerror}; give the user who runs syncjob the right and the room to write there")
             return errors.EXIT_STATE
+        case OSError() if error.errno in PASSING and _while_reporting(error):
+            forget_stdout()
+            say(f"standard output cannot be written: {error.strerror}; make room there and run it again")
+            return errors.EXIT_TRANSIENT
     return _bug(error, frame)
+
+
+def _while_reporting(error: BaseException) -> bool:
+    """Whether it was a report that could not be written: they all leave through click.echo."""
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    return last is not None and last.tb_frame.f_code is click.echo.__code__
+
+
+def forget_stdout() -> None:
+    """What could not be written will not be tried again when Python ends."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def _bug(error: BaseException, frame: Frame) -> int:

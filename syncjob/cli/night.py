@@ -223,17 +223,18 @@ def _invoices(config: Config, store: Store) -> Iterable[Invoices]:
 
     for block in config.of("accounting"):
         words = {"paid": 0, "part paid": 0, "open": 0}
-        brought: list[Money] = []
-        left: list[Money] = []
+        brought: dict[str, Money] = {}
+        left: dict[str, Money] = {}
         for invoice, paid in store.invoice_states(block.name):
             words[state(invoice, paid)] += 1
-            brought.append(paid)
-            left.append(Money(max((invoice.open - paid).minor, 0), invoice.open.currency))
+            code = paid.currency
+            brought[code] = brought.get(code, Money(0, code)) + paid
+            left[code] = left.get(code, Money(0, code)) + Money(max((invoice.open - paid).minor, 0), code)
         yield Invoices(
             block.name,
             words["paid"],
             words["part paid"],
             words["open"],
-            tuple(amount for amount in totals(brought).values() if amount.minor),
-            tuple(amount for amount in totals(left).values() if amount.minor),
+            tuple(amount for amount in brought.values() if amount.minor),
+            tuple(amount for amount in left.values() if amount.minor),
         )

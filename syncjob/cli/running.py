@@ -8,7 +8,8 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 GRACE_SECONDS = 20
 LINE_SECONDS = 10
+_GLUE = "\u00a0"
 _FOREVER_SECONDS = 10 * 365 * 86_400
 
 
@@ -200,10 +202,20 @@ def _tell(config: Config, report: Report, page: Page | None) -> None:
 
         click.echo(render(page, config.zone), nl=False)
     seconds = (report.ended - report.started).total_seconds()
-    done = [f"{number} {name}" for name, number in sorted(report.counts.items()) if name in ("records", "new", "changed")]
-    sent = [f"{number} {name.replace(':', '')}" for name, number in sorted(report.counts.items()) if "delivered" in name]
+    counts = report.counts
+    done = [f"{counts[name]} {name}" for name in ("records", "new", "changed") if counts.get(name)]
+    ends = ": delivered"
+    sent = [f"{number} to {name.removesuffix(ends)}" for name, number in sorted(counts.items()) if name.endswith(ends)]
     words = ", ".join([*done, *sent]) or "nothing to do"
-    click.echo(f"{report.kind} run in {seconds:.0f} s: {words} (exit {report.exit})")
+    click.echo(_folded(f"{report.kind} run in {seconds:.0f} s (exit {report.exit}): {words}", 4))
+
+
+def _folded(words: str, indent: int) -> str:
+    """A line for a terminal, folded to 80 columns; what has no space in it, and an amount with its currency, stays whole."""
+    import textwrap
+
+    folded = textwrap.fill(words, 80, subsequent_indent=" " * indent, break_on_hyphens=False, break_long_words=False)
+    return folded.replace(_GLUE, " ")
 
 
 # ---------------------------------------------------------------- dry
@@ -297,8 +309,9 @@ def _would_send(planned: tuple[Delivery, ...], known: dict[tuple[str, str], Deli
 
     lines = ["Would be sent (nothing was):"]
     for (target, kind, action), sums in sorted(groups.items()):
-        amounts = ", ".join(named(Money(minor, currency)) for currency, minor in sorted(sums.items()))
-        lines.append(f"  {target:<14} {action:<8} {kind:<12} {numbers[target, kind, action]:>6}  {amounts}".rstrip())
+        amounts = ", ".join(named(Money(minor, code)).replace(" ", _GLUE) for code, minor in sorted(sums.items()))
+        number = numbers[target, kind, action]
+        lines.append(_folded(f"  {target:<14} {action:<8} {kind:<12} {number:>6}  {amounts}", 48))
     if diff:
         for one in planned:
             lines.append(f"{one.target}: {one.action.value} {one.kind.value} {one.key}")
@@ -307,16 +320,35 @@ def _would_send(planned: tuple[Delivery, ...], known: dict[tuple[str, str], Deli
 
 
 def _changes(one: Delivery, before: Delivery | None) -> list[str]:
+    old = before.body if before is not None and before.delivered_revision else {}
+    lines: list[str] = []
+    for name in sorted({*old, *one.body}):
+        was, now = old.get(name), one.body.get(name)
+        if was != now:
+            lines += _change(name, was, now, new=not old)
+    return lines
+
+
+def _change(name: str, was: object, now: object, *, new: bool) -> list[str]:
+    """One field as a person compares it; of a list of lines, such as postings, each stands by itself."""
+    if _is_table(was) or _is_table(now):
+        gone, come = _cells(was), _cells(now)
+        lines = [f"      - {line}" for line in (gone - come).elements()]
+        lines += [f"      {'' if new else '+ '}{line}" for line in (come - gone).elements()]
+        return [f"    {name}:", *lines] if lines else [f"    {name}: the same lines in another order"]
+    return [_folded(f"    {name}: {_plain(now)}" if new else f"    {name}: {_plain(was)} -> {_plain(now)}", 8)]
+
+
+def _is_table(value: object) -> bool:
+    return isinstance(value, Sequence) and bool(value) and all(isinstance(one, Mapping) for one in value)
+
+
+def _cells(value: object) -> Counter[str]:
+    rows = value if isinstance(value, Sequence) else ()
+    return Counter(" ".join(cell if isinstance(cell, str) else _plain(cell) for cell in row.values()) for row in rows)
+
+
+def _plain(value: object) -> str:
     import json
 
-    def text(value: object) -> str:
-        return "nothing" if value is None else json.dumps(value, ensure_ascii=False, default=list)
-
-    if before is None or not before.delivered_revision:
-        return [f"    {name}: {text(value)}" for name, value in sorted(one.body.items())]
-    old = before.body
-    return [
-        f"    {name}: {text(old.get(name))} -> {text(one.body.get(name))}"
-        for name in sorted({*old, *one.body})
-        if old.get(name) != one.body.get(name)
-    ]
+    return "nothing" if value is None else json.dumps(value, ensure_ascii=False, default=list)

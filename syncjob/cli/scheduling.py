@@ -103,7 +103,11 @@ def timetable_of(config: Config, *, every: str, cron: str, zone: str, jitter: st
         jitter=_option("--jitter", jitter, timetable.delay) if jitter else table.jitter,
         grace=_option("--misfire-grace", grace, timetable.interval) if grace else table.grace,
     )
-    timetable.check_jitter(table)
+    try:
+        timetable.check_jitter(table)
+    except Misconfigured as wrong:
+        place = "--jitter" if jitter else "the jitter of schedule: in syncjob.yaml"
+        raise Misconfigured(f"{place}: {wrong}{'' if jitter else ' with --jitter, such as --jitter 0s'}") from wrong
     return table
 
 

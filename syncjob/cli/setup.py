@@ -41,7 +41,7 @@ def init(zone: str, currency: str, gateway_name: str, live: bool, books: Path | 
         raise Misconfigured("--books and --force belong to --live; add it")
     if not live:
         _begin(home, zone, currency, gateway_name)
-        click.echo(f"Next: syncjob auth {gateway_name} --home {home}, then: syncjob check --live --home {home}")
+        click.echo(f"Next:\n  syncjob auth {gateway_name} --home {home}\n  syncjob check --live --home {home}")
         return EXIT_OK
     from syncjob.cli.choosing import choose, is_ledger
 
@@ -63,9 +63,9 @@ def _begin(home: Path, zone: str, currency: str, gateway: str, books: Path | Non
     _known_currency(currency)
     start = moment.iso(moment.start_of(moment.business_date(now(), where), where))
     write_home(home, zone=zone, currency=currency, start=start, gateway=gateway, key="env:STRIPE_KEY", books=books)
-    click.echo(f"Wrote {home / 'syncjob.yaml'} and {home / 'accounts.csv'}: read both, they say what they want.")
+    click.echo(f"Wrote syncjob.yaml and accounts.csv in {home}: read both.")
     if books:
-        click.echo(f'Add to your main file in {books}: include "[0-9][0-9][0-9][0-9]-[0-9][0-9].beancount"')
+        click.echo(f'Add to your main file in {books}:\n  include "[0-9][0-9][0-9][0-9]-[0-9][0-9].beancount"')
 
 
 def _known_currency(code: str) -> None:
@@ -143,8 +143,13 @@ def check(live: bool) -> int:
     Looks at syncjob.yaml, accounts.csv, the maps, the keys' places and the state; each problem is one line.
     """
     from syncjob.cli.house import configured
+    from syncjob.cli.leaving import say
+    from syncjob.mapping.files import outdated
 
     config = configured(frame().home)
+    for name in outdated(config.home):
+        why = "was copied from a map that has changed since"
+        say(f"mappings/{name}.yaml {why}; move it away, run: syncjob mapping edit {name}, and carry your changes over")
     problems = [*_unplayed(config), *_unresolved(config)]
     for problem in problems:
         click.echo(str(problem))

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 _FAR = timedelta(days=36_500)
 _AT_ONCE = 500
+_WIDTH = 80
+_NAME_MAX = 30  # a longer name moves its own line only
+_NOT_ENDED = "has not ended (or was killed)"
 
 
 @verb("status", "syncjob status", "syncjob status --json")
@@ -95,11 +98,35 @@ def standing(config: Config, store: Store, now: datetime) -> dict[str, Json]:
             "last_nightly": _run(nightly[0]) if nightly else None,
             "next": _iso(following) if following else None,
             "next_nightly_after": _iso(config.schedule.next_night(now)),
+            "night_missed": _iso(missed) if (missed := _night_missed(config, store, now)) else None,
+            "at_work": _at_work(config) if last and last[0].ended is None else False,
         },
         "sources": sources,
         "targets": targets,
         "exit": EXIT_HELD if held else EXIT_OK,
     }
+
+
+def _night_missed(config: Config, store: Store, now: datetime) -> datetime | None:
+    """When the last night was due, if no nightly run since then has come to its end: the next runs make up for it."""
+    from syncjob.moment import business_date
+    from syncjob.timetable import night_of
+
+    table = config.schedule
+    day = business_date(now, table.books_zone)
+    nights = (night_of(day - timedelta(days=back), table.nightly_at, table.books_zone) for back in (0, 1))
+    due = next((night for night in nights if night is not None and night <= now), None)
+    if due is None or any(one.started >= due and one.exit in (EXIT_OK, EXIT_HELD) for one in store.runs(20, "nightly")):
+        return None
+    return due
+
+
+def _at_work(config: Config) -> bool | None:
+    """Whether a run holds the state now; None: only PostgreSQL could tell."""
+    from syncjob.store.lock import is_held
+    from syncjob.store.opening import lock_path
+
+    return None if "://" in config.state else is_held(lock_path(Path(config.state)))
 
 
 def _iso(instant: datetime) -> str:
@@ -238,52 +265,81 @@ _MEANINGS = {
     0: "complete",
     1: "a bug; the state is safe",
     3: "done, something is held",
-    5: "stopped in passing; goes on by itself",
-    6: "a key or consent needs a person",
+    5: "in passing; the next run goes on",
+    6: "a key needs a person",
     7: "the state needs a person",
 }
 
 
 def _lines(config: Config, stands: Mapping[str, Json]) -> list[str]:
+    import textwrap
+
+    rows = _rows(config, stands)
+    wide = min(max(14, *(len(name) for name, _ in rows)), _NAME_MAX)
+    lines: list[str] = []
+    for name, words in rows:
+        lines += textwrap.wrap(
+            words,
+            _WIDTH,
+            initial_indent=f"{name:<{wide}} ",
+            subsequent_indent=" " * (wide + 3),
+            break_on_hyphens=False,
+            break_long_words=False,
+        )
+    if stands["exit"]:
+        lines.append("Something waits for a person: syncjob held list")
+    return lines
+
+
+def _rows(config: Config, stands: Mapping[str, Json]) -> list[tuple[str, str]]:
     runs = _map(stands["runs"])
-    lines = [f"Last run       {_when(config, runs['last'])}"]
-    lines.append(f"Last night     {_when(config, runs['last_nightly'])}")
+    last, night = runs["last"], runs["last_nightly"]
+    rows = [("Last run", _when(config, last, runs["at_work"]))]
+    rows.append(("Last night", _when(config, night, runs["at_work"] if night == last else False)))
     if runs["next"]:
-        lines.append(f"Next run       {_local(config, str(runs['next']))}, by the own scheduler")
-    lines.append(f"Next night     the first run after {_local(config, str(runs['next_nightly_after']))}")
+        rows.append(("Next run", f"{_local(config, str(runs['next']))}, by syncjob schedule"))
+    if runs["night_missed"]:
+        rows.append(("Next night", f"the next run: that of {_local(config, str(runs['night_missed']))} is still to be done"))
+    else:
+        rows.append(("Next night", f"the first run after {_local(config, str(runs['next_nightly_after']))}"))
     for name, value in _map(stands["sources"]).items():
         source = _map(value)
         parked = _map(source["parked"])
-        read = source["complete_through"]
-        words = f"read up to {_local(config, str(read))}" if read else "never read"
         lag = source["lag_seconds"]
         behind = f" ({_span(lag)} ago)" if isinstance(lag, int) else ""
-        lines.append(f"{name:<14} {words}{behind}; {parked['count']} held{_priced(parked)}")
+        rows.append((name, f"{_read(config, source)}{behind}; {parked['count']} held{_priced(parked)}"))
         lacks = cast("list[str]", source["not_offered"])
         if lacks:
-            lines.append(f"{'':<14} not offered there, so not covered: {', '.join(lacks)}")
+            rows.append(("", f"not offered there, so not covered: {', '.join(lacks)}"))
     for name, value in _map(stands["targets"]).items():
         target = _map(value)
         counts = {word: _map(target[word])["count"] for word in ("applied", "pending", "unknown", "parked")}
         words = f"{counts['applied']} delivered, {counts['pending']} pending, {counts['unknown']} not known"
         later = f"; not before {_local(config, str(target['not_before']))}" if target["not_before"] else ""
-        lines.append(f"{name:<14} {words}, {counts['parked']} held{_priced(_map(target['parked']))}{later}")
-    if stands["exit"]:
-        lines.append("Something waits for a person: syncjob held list")
-    return lines
+        rows.append((name, f"{words}, {counts['parked']} held{_priced(_map(target['parked']))}{later}"))
+    return rows
+
+
+def _read(config: Config, source: Mapping[str, Json]) -> str:
+    read = source["complete_through"]
+    if read:
+        return f"read up to {_local(config, str(read))}"
+    under_way = any(_map(feed)["under_way"] for feed in _map(source["feeds"]).values())
+    return "the first reading is under way" if under_way else "never read"
 
 
 def _map(value: Json) -> Mapping[str, Json]:
     return cast("Mapping[str, Json]", value)
 
 
-def _when(config: Config, run: Json) -> str:
+def _when(config: Config, run: Json, at_work: Json) -> str:
     if run is None:
         return "never"
     told = _map(run)
     code = told["exit"]
     if told["ended"] is None:
-        return f"{told['kind']}, began {_local(config, str(told['started']))}, has not ended (or was killed)"
+        how = {True: "is at work", False: "was killed; run it again"}.get(cast("bool", at_work), _NOT_ENDED)
+        return f"{told['kind']}, began {_local(config, str(told['started']))}, {how}"
     meaning = _MEANINGS.get(code, "") if isinstance(code, int) else ""
     return f"{told['kind']}, {_local(config, str(told['ended']))}, exit {code} ({meaning})"
 

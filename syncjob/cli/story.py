@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 STORIES_MAX = 5
 WIDTH = 80
+_GLUE = "\u00a0"  # holds the words of an instant together while lines are folded
 
 
 @verb("show", "syncjob show ch_3SxExample", "syncjob show INV-1001 --json")
@@ -297,10 +298,11 @@ def _local(config: Config, text: Json) -> str:
     from syncjob.summary import instant
 
     when: datetime = from_text(str(text))
-    return instant(when, config.zone)
+    return instant(when, config.zone).replace(" ", _GLUE)
 
 
 def _wrapped(indent: int, words: str) -> list[str]:
-    return textwrap.wrap(
+    lines = textwrap.wrap(
         words, WIDTH, initial_indent=" " * indent, subsequent_indent=" " * (indent + 4), break_on_hyphens=False
     )
+    return [line.replace(_GLUE, " ") for line in lines]

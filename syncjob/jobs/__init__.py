@@ -25,7 +25,7 @@ from syncjob.jobs.delivery import deliver, recover
 from syncjob.jobs.job import Deadline, Intake, Job, OutOfTime, Sink, Source, Tally
 from syncjob.jobs.lacks import if_offered, not_offered
 from syncjob.jobs.nightly import books_leg, close_books, gateway_leg, read_balances, settling_of, today
-from syncjob.jobs.opening import is_open, open_books, with_starts
+from syncjob.jobs.opening import is_open, open_books, refuse_moved_start, with_starts
 from syncjob.jobs.planning import plan_dirty
 from syncjob.jobs.poll import poll
 from syncjob.model import Delivery, Role, Status, Stream
@@ -88,20 +88,24 @@ def run(
 ) -> Report:
     """Do one run and tell what it came to.
 
-    `nightly` None: the first run after nightly_at is the nightly one. `source` and `target` restrict it to one of each.
+    `nightly` None: the first run after nightly_at is the nightly one. `source` and `target` restrict it to one of each; such a
+    run is nightly only where that is wished for, and never stands for the night of all.
     `dry` plans in the store it is given (a throw-away copy) and sends nothing. `keep` stores what is made of the report, in
     the transaction that ends the run. `intake` reads something else than the feeds since their cursors: a backfill. Raises
     Misconfigured, Busy or StateDamaged before any work.
     """
     started = job.now()
-    at_night = is_nightly(job) if nightly is None and intake is None else bool(nightly)
+    whole = not source and not target
+    at_night = whole and is_nightly(job) if nightly is None and intake is None else bool(nightly)
     deadline = Deadline(job.monotonic, job.monotonic() + seconds_max if seconds_max is not None else None)
     sources = _chosen(job.sources, source, "source")
     sinks = _chosen(job.sinks, target, "target")
     tally = Tally()
-    kind = "backfill" if intake is not None else "nightly" if at_night else "tick"
+    night = "nightly" if whole else "partial nightly"
+    kind = "backfill" if intake is not None else night if at_night else "tick"
     _same_names(job)
     job = replace(job, rules=with_starts(job.rules, job.store, [one.name for one in job.sources]))
+    refuse_moved_start(job)
     with job.store.run_lock():
         number = job.store.start_run(kind, started)
         legs: list[Leg] = []
@@ -136,13 +140,11 @@ class _Way:
 def _stages(job: Job, sources: tuple[Source, ...], sinks: tuple[Sink, ...], way: _Way, tally: Tally) -> list[Leg]:
     """Land, mirror, plan, open, deliver, and by night reconcile; gives the legs."""
     bound = {one.name: stream for one in sources if (stream := _bind_source(job, one, way.at_night, tally))}
-    present = tuple(one for one in sources if one.name in bound)
     ready = [sink for sink in sinks if way.dry or _bind_sink(job, sink, way.at_night, tally)]
     if not way.dry:
         for sink in ready:
             _guarded(sink.name, tally, partial(recover, job, sink, tally))
-    for one in present:
-        _take_in(job, one, bound[one.name], way, tally)
+    read = tuple(one for one in sources if one.name in bound and _take_in(job, one, bound[one.name], way, tally))
     # A backfill may have moved a cut-over back.
     job = replace(job, rules=with_starts(job.rules, job.store, [one.name for one in job.sources]))
     for sink in ready:
@@ -150,7 +152,7 @@ def _stages(job: Job, sources: tuple[Source, ...], sinks: tuple[Sink, ...], way:
             _guarded(sink.name, tally, partial(_mirror, job, sink, tally))
     plan_dirty(job, way.deadline, tally)
     if way.at_night and not way.dry:
-        _settle_balances(job, present, bound, way.deadline, tally)
+        _settle_balances(job, read, bound, way.deadline, tally)
     for one in sources:
         open_books(job, one, tally, look_again=way.at_night or way.intake is not None)
     if way.dry:
@@ -201,12 +203,14 @@ def _bind_accounts(job: Job, sink: Sink, tally: Tally) -> None:
         job.store.bind_accounts(sink.name, codes)
 
 
-def _guarded(who: str, tally: Tally, work: Callable[[], None]) -> None:
-    """Do a connector's part of the run; what stops it is noted, and the others go on."""
+def _guarded(who: str, tally: Tally, work: Callable[[], None]) -> bool:
+    """Do a connector's part of the run; what stops it is noted, and the others go on. Gives whether it was done."""
     try:
         work()
     except _STOPS as error:
         tally.stopped(who, error)
+        return False
+    return True
 
 
 def _bind_source(job: Job, source: Source, at_night: bool, tally: Tally) -> Stream | None:
@@ -238,7 +242,7 @@ def _bind_sink(job: Job, sink: Sink, at_night: bool, tally: Tally) -> bool:
     return True
 
 
-def _take_in(job: Job, source: Source, stream: Stream, way: _Way, tally: Tally) -> None:
+def _take_in(job: Job, source: Source, stream: Stream, way: _Way, tally: Tally) -> bool:
     def work() -> None:
         if way.intake is not None:
             way.intake(job, source, stream, way.deadline, tally)
@@ -247,7 +251,7 @@ def _take_in(job: Job, source: Source, stream: Stream, way: _Way, tally: Tally) 
             if_offered(job, source, "balance", tally, partial(read_balances, job, source), again=way.at_night)
         poll(job, source, stream, nightly=way.at_night, deadline=way.deadline, tally=tally)
 
-    _guarded(source.name, tally, work)
+    return _guarded(source.name, tally, work)
 
 
 def _settle_balances(
@@ -311,11 +315,10 @@ def _standing(job: Job, tally: Tally, *, dry: bool) -> None:
     """What the whole state still waits for decides the exit code, not only what this run touched."""
     if job.store.refusals() or any(not_offered(job.store, source.name) for source in job.sources):
         tally.codes.add(EXIT_HELD)
-    for (_, _, status), number in job.store.counts().items():
-        if number and status in (Status.HELD, Status.UNKNOWN):
-            tally.codes.add(EXIT_HELD)
-        elif number and status in (Status.PLANNED, Status.SENDING):
-            tally.add("pending", number)
+    left = job.store.unfinished()
+    if left.get(Status.HELD) or left.get(Status.UNKNOWN):
+        tally.codes.add(EXIT_HELD)
+    tally.add("pending", left.get(Status.PLANNED, 0) + left.get(Status.SENDING, 0))
     # What waits for something held is held with it; anything else that is left goes on by itself in the next run.
     if tally.counts.get("pending") and EXIT_HELD not in tally.codes and not dry:
         tally.codes.add(EXIT_TRANSIENT)

@@ -84,10 +84,10 @@ def _lasting(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def _refuse_numbered(source: Source) -> None:
-    for feed in source.gateway.feeds:
+def _refuse_numbered(job: Job, source: str) -> None:
+    for feed in (feed for one in job.sources if one.name == source for feed in one.gateway.feeds):
         if feed.axis == "sequence":
-            raise Misconfigured(f"{source.name}: {feed.name} goes by numbers, not by time; a backfill by days cannot read it")
+            raise Misconfigured(f"{source}: {feed.name} goes by numbers, not by time; a backfill by days cannot read it")
 
 
 def _is_kept(feed: Feed, span: Span, clock: datetime) -> bool:
@@ -102,6 +102,7 @@ def _window(feed: Feed, span: Span) -> Window:
 
 def refuse_before_start(job: Job, source: str, span: Span) -> None:
     """A window that reaches behind the cut-over must be wished for, and must reach it without a hole."""
+    _refuse_numbered(job, source)
     start = job.rules.since(source)
     if span.since < start:
         raise Misconfigured(
@@ -112,6 +113,7 @@ def refuse_before_start(job: Job, source: str, span: Span) -> None:
 
 def refuse_hole(job: Job, source: str, span: Span) -> None:
     """Moving the cut-over back needs every movement up to the old one."""
+    _refuse_numbered(job, source)
     start = job.rules.since(source)
     if span.since >= start:
         raise Misconfigured(f"--before-start: --from lies after the start of {source} ({iso(start)}); leave --before-start out")
@@ -128,7 +130,6 @@ def intake(span: Span, *, before_start: bool) -> Intake:
 
 
 def _read(span: Span, before_start: bool, job: Job, source: Source, stream: Stream, deadline: Deadline, tally: Tally) -> None:
-    _refuse_numbered(source)
     feeds, clock = source.gateway.feeds, job.now()
     name = f"backfill:{source.name}"
     done, at, resume = _left_off(job.store.get_fact(name), span)

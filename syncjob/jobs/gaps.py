@@ -7,11 +7,11 @@ gap: the lists are read for it, and the feed goes on from the instant at which t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import cast
 
-from syncjob.errors import Problem, RecordRefused
+from syncjob.errors import Problem, RecordRefused, SyncjobError
 from syncjob.jobs.job import Job, Source, Tally
 from syncjob.landing import land
 from syncjob.model import Record, Stream
@@ -23,17 +23,23 @@ _MARGIN = timedelta(days=1)  # what is about to be forgotten may be gone before 
 _FIRST = datetime(2000, 1, 1, tzinfo=UTC)
 _AT_ONCE = 100
 
-ReadList = Callable[[Feed, datetime, Callable[[Record], None]], bool]  # whether the gateway has that list
+# Reads a list since an instant, showing each record; the last argument: a list that was cut off goes on where it stood.
+# Gives whether the gateway has that list.
+ReadList = Callable[[Feed, datetime, Callable[[Record], None], bool], bool]
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """From when on a feed is incomplete, when its lists began to be read (the gateway's clock), and which are done."""
+    """From when on a feed is incomplete, when its lists began to be read (the gateway's clock), and which are done.
+
+    `listed` are the ids that a list which was cut off had shown by then.
+    """
 
     since: datetime
     began: datetime
     first: bool  # nothing was ever read: there is nothing older that may have changed meanwhile
     done: tuple[str, ...] = ()
+    listed: tuple[str, ...] = ()
 
 
 def fill(
@@ -54,26 +60,18 @@ def fill(
     if feed.retention is None or not lists:
         return progress
     name = f"gap:{source.name}:{feed.name}"
-    gap = _read(job.store.get_fact(name)) or _found(job, source, feed, progress, clock or job.now())
+    now = clock or job.now()
+    gap = _read(job.store.get_fact(name)) or _found(job, source, feed, progress, now)
+    if gap is not None and gap.began < _oldest(feed, now):
+        gap = Gap(gap.since, now, first=False)  # cut off for so long that what followed its lists is forgotten too
     if gap is None:
         return progress
     job.store.set_fact(name, _fact(gap))
-    done = list(gap.done)
     for one in lists:
-        if one.name in done:
-            continue
-        since = gap.since if gap.first else max(gap.since - min(one.lookback, gap.since - _FIRST), _FIRST)
-        listed: set[str] = set()
-
-        def note(record: Record, wanted: str = one.type, ids: set[str] = listed) -> None:
-            if record.type == wanted:
-                ids.add(record.id)
-
-        offered = read_list(one, since, note)
-        if offered and one.type and not gap.first:
-            _compare(job, source, stream, one, since, gap.began - one.settling, listed, tally)
-        done.append(one.name)
-        job.store.set_fact(name, _fact(Gap(gap.since, gap.began, gap.first, tuple(done))))
+        if one.name not in gap.done:
+            _make_up(job, source, stream, one, gap, name, read_list, tally)
+            gap = replace(gap, done=(*gap.done, one.name), listed=())
+            job.store.set_fact(name, _fact(gap))
     healed = Progress(cursor=gap.began, seen_at=gap.began)
     with job.store.together():
         job.store.land(stream, feed.name, [], healed, job.now())
@@ -82,12 +80,37 @@ def fill(
     return healed
 
 
+def _oldest(feed: Feed, now: datetime) -> datetime:
+    """From when on a feed is surely kept."""
+    return now - (feed.retention or timedelta(0)) + _MARGIN
+
+
 def _found(job: Job, source: Source, feed: Feed, progress: Progress, now: datetime) -> Gap | None:
-    oldest = now - (feed.retention or timedelta(0)) + _MARGIN
+    oldest = _oldest(feed, now)
     if isinstance(progress.cursor, datetime):
         return Gap(progress.cursor, now, first=False) if progress.cursor < oldest else None
     since = job.rules.since(source.name)
     return Gap(since, now, first=True) if since < oldest else None
+
+
+def _make_up(
+    job: Job, source: Source, stream: Stream, one: Feed, gap: Gap, name: str, read_list: ReadList, tally: Tally
+) -> None:
+    since = gap.since if gap.first else max(gap.since - min(one.lookback, gap.since - _FIRST), _FIRST)
+    listed = set(gap.listed)
+
+    def note(record: Record) -> None:
+        if record.type == one.type and not gap.first:
+            listed.add(record.id)
+
+    try:
+        offered = read_list(one, since, note, gap.first or bool(gap.listed))
+    except SyncjobError:
+        # A list longer than one run's time must come to its end some day.
+        job.store.set_fact(name, _fact(replace(gap, listed=tuple(sorted(listed)))))
+        raise
+    if offered and one.type and not gap.first:
+        _compare(job, source, stream, one, since, gap.began - one.settling, listed, tally)
 
 
 def _compare(
@@ -108,11 +131,11 @@ def _compare(
 
 
 def _fact(gap: Gap) -> Mapping[str, str | bool | tuple[str, ...]]:
-    return {"since": iso(gap.since), "began": iso(gap.began), "first": gap.first, "done": gap.done}
+    return {"since": iso(gap.since), "began": iso(gap.began), "first": gap.first, "done": gap.done, "listed": gap.listed}
 
 
 def _read(fact: object) -> Gap | None:
     if not isinstance(fact, Mapping):
         return None
-    done = tuple(cast("list[str]", fact["done"]))
-    return Gap(from_text(fact["since"]), from_text(fact["began"]), bool(fact["first"]), done)
+    done, listed = (tuple(cast("list[str]", fact.get(what, ()))) for what in ("done", "listed"))
+    return Gap(from_text(fact["since"]), from_text(fact["began"]), bool(fact["first"]), done, listed)

@@ -7,9 +7,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import cast
 
-from syncjob.errors import Problem
+from syncjob.errors import Misconfigured, Problem
 from syncjob.jobs.job import Job, Source, Tally
-from syncjob.jobs.nightly import bucket_sums
+from syncjob.jobs.nightly import bucket_sums, settling_of, statement
 from syncjob.matching import Books
 from syncjob.model import Entry, Json
 from syncjob.moment import from_text, iso
@@ -41,37 +41,59 @@ def with_starts(rules: Rules, store: Store, sources: Sequence[str]) -> Rules:
     return replace(rules, earlier={name: from_text(text) for name, text in moved.items()})
 
 
+def refuse_moved_start(job: Job) -> None:
+    """Movements and opening balance hang together by the cut-over: only a backfill moves it. Raises Misconfigured."""
+    for name in (one.name for one in job.sources if one.name not in job.rules.earlier):
+        known = cast("Mapping[str, object] | None", job.store.get_fact(f"opening:{name}"))
+        if known is not None and known["since"] != iso(job.rules.start):
+            raise Misconfigured(
+                f"syncjob.yaml: start is {iso(job.rules.start)}, but the books of {name} were opened at {known['since']}; "
+                "put that back; to begin earlier, run: syncjob backfill --before-start"
+            )
+
+
 def open_books(job: Job, source: Source, tally: Tally, *, look_again: bool = False) -> None:
     """Bring in, once, what the gateway already held at the cut-over instant.
 
-    `look_again`: a movement of before that statement may have come to light since, or the cut-over was moved back; then the
-    opening is corrected by what it brought, for the statement of then still holds.
+    `look_again`: a movement of before that statement may have come to light since; then the opening is corrected by what it
+    brought, for the statement of then still holds. So it is, at once, where the cut-over was moved back.
     """
     known = cast("Mapping[str, object] | None", job.store.get_fact(f"opening:{source.name}"))
     if known is None:
-        _open(job, source, job.store.noted_balances(source.name), tally)
-    elif look_again:
-        _correct(job, source, known)
+        _open(job, source, statement(job, source.name), tally)
+    elif look_again or known["since"] != iso(job.rules.since(source.name)):
+        _correct(job, source, known, tally)
 
 
 def _open(job: Job, source: Source, stated: Sequence[Balance], tally: Tally) -> None:
-    if not stated:
-        return
+    if not stated or not _is_read(job, source, stated[0].as_of) or _is_torn(job, source.name, stated[0].as_of):
+        return  # the next run asks for another statement
     balances = _opening(job, source.name, stated)
     if not balances:
-        tally.problems.append(
-            Problem(
-                "the opening balance",
-                source.name,
-                "a held record has no readable amount, so what the gateway held before cannot be told",
-                "resolve it (syncjob held list); the next nightly run opens the books",
-            )
-        )
+        tally.problems.append(_untold(source.name, "the next nightly run opens the books"))
         return
     start, zone = job.rules.since(source.name), job.rules.zone
     with job.store.together():
         _save(job, source.name, [open_balance(source.name, b.place, b.amount, start, zone) for b in balances if b.amount.minor])
         _note(job, source.name, stated, {_name(b.place, b.amount.currency): b.amount.minor for b in balances}, 1)
+
+
+def _is_read(job: Job, source: Source, as_of: datetime) -> bool:
+    """Whether every movement up to a statement was read; after half a window the other half would be taken for older money."""
+    feeds = [feed for feed in source.gateway.feeds if feed.posts]
+    known = [job.store.progress(source.name, feed.name) for feed in feeds]
+    return all(one.resume is None and one.seen_at is not None and one.seen_at >= as_of - settling_of(source) for one in known)
+
+
+def _is_torn(job: Job, source: str, as_of: datetime) -> bool:
+    """Whether money moved in the very second of a statement: nobody can tell if that is in it, and an opening is for ever."""
+    first = next(job.store.movements(source, as_of), None)
+    return first is not None and first[1] == as_of
+
+
+def _untold(source: str, then: str) -> Problem:
+    why = "a held record has no readable amount, so what the gateway held before cannot be told"
+    return Problem("the opening balance", source, why, f"resolve it (syncjob held list); {then}")
 
 
 def _opening(job: Job, source: str, stated: Sequence[Balance]) -> list[Balance]:
@@ -83,15 +105,22 @@ def _opening(job: Job, source: str, stated: Sequence[Balance]) -> list[Balance]:
     return opening_balances(stated, bucket_sums(job, source, as_of), in_time)
 
 
-def _correct(job: Job, source: Source, known: Mapping[str, object]) -> None:
+def _correct(job: Job, source: Source, known: Mapping[str, object], tally: Tally) -> None:
     name, zone = source.name, job.rules.zone
     as_of, before, start = from_text(str(known["as_of"])), from_text(str(known["since"])), job.rules.since(name)
     opened = dict(cast("Mapping[str, int]", known["opened"]))
     version = cast(int, known["version"]) + 1
-    stated = [Balance(*_named(key, minor), as_of) for key, minor in cast("Mapping[str, int]", known["stated"]).items()]
+    # What the gateway left out was a balance of nothing; its opening moves with the others.
+    said = {**dict.fromkeys(opened, 0), **cast("Mapping[str, int]", known["stated"])}
+    stated = [Balance(*_named(key, minor), as_of) for key, minor in said.items()]
+    balances = _opening(job, name, stated)
+    if not balances and start != before:
+        tally.problems.append(_untold(name, "the next nightly run moves it to the earlier start"))
+    if not balances:
+        return
     entries: list[Entry] = []
     told: dict[str, str] = {}
-    for balance in _opening(job, name, stated):
+    for balance in balances:
         key = _name(balance.place, balance.amount.currency)
         sofar = Money(opened.get(key, 0), balance.amount.currency)
         opened[key] = sofar.minor + balance.amount.minor

@@ -12,7 +12,7 @@ from syncjob.jobs.lacks import if_offered
 from syncjob.jobs.reading import Clock, read
 from syncjob.landing import land
 from syncjob.model import Record, Stream
-from syncjob.moment import Window, from_text, iso
+from syncjob.moment import Window, business_date, from_text, iso
 from syncjob.ports import Feed, Page
 from syncjob.store import Progress
 
@@ -21,30 +21,36 @@ _WEEK = timedelta(days=7)
 
 def poll(job: Job, source: Source, stream: Stream, *, nightly: bool, deadline: Deadline, tally: Tally) -> None:
     """Read every feed of a source up to now. Connector errors go to the caller."""
-    sweep = nightly and _week_is_over(job, source)
+    began = job.now()
+    sweep = nightly and _week_is_over(job, source, began)
     clock: datetime | None = None
+
+    def read_feed(feed: Feed, progress: Progress, each: Callable[[Record], None] | None = None) -> bool:
+        nonlocal clock
+        one = partial(read_window, job, source, stream, feed, progress, deadline, tally, each)
+        if feed.posts:
+            clock = one()  # without the ledger there is nothing to go on with
+            return True
+        return if_offered(job, source, feed.name, tally, one, again=nightly)
+
+    def read_list(feed: Feed, since: datetime, each: Callable[[Record], None], goes_on: bool) -> bool:
+        sofar = job.store.progress(source.name, feed.name)
+        cut_off = goes_on and sofar.resume is not None and sofar.since == since
+        return read_feed(feed, sofar if cut_off else Progress(since=since), each)
+
     for feed in source.gateway.feeds:
         if feed.fills:
             continue  # read only where another feed has a gap
-        progress = job.store.progress(source.name, feed.name)
+        # A gap comes first: what a window that was cut off has not read may be forgotten by now.
+        progress = fill(job, source, stream, feed, job.store.progress(source.name, feed.name), clock, read_list, tally)
         if progress.resume is not None:
-            clock = read_window(job, source, stream, feed, progress, deadline, tally)
+            if not read_feed(feed, progress):
+                continue
             progress = job.store.progress(source.name, feed.name)
-
-        def read_list(other: Feed, since: datetime, each: Callable[[Record], None]) -> bool:
-            window = partial(read_window, job, source, stream, other, Progress(since=since), deadline, tally, each)
-            return if_offered(job, source, other.name, tally, window, again=nightly)
-
-        progress = fill(job, source, stream, feed, progress, clock, read_list, tally)
         since = _since(feed, progress, job.rules.since(source.name), nightly=nightly, sweep=sweep)
-        fresh = Progress(cursor=progress.cursor, since=since)
-        window = partial(read_window, job, source, stream, feed, fresh, deadline, tally)
-        if feed.posts:
-            clock = window()  # without the ledger there is nothing to go on with
-        else:
-            if_offered(job, source, feed.name, tally, window, again=nightly)
+        read_feed(feed, Progress(cursor=progress.cursor, since=since))
     if sweep:
-        job.store.set_fact(_sweep_of(source), iso(job.now()))
+        job.store.set_fact(_sweep_of(source), iso(began))
 
 
 def _since(feed: Feed, progress: Progress, start: datetime, *, nightly: bool, sweep: bool) -> datetime | int:
@@ -56,13 +62,14 @@ def _since(feed: Feed, progress: Progress, start: datetime, *, nightly: bool, sw
     return max(start, progress.cursor - min(back, feed.retention or back))
 
 
-def _week_is_over(job: Job, source: Source) -> bool:
+def _week_is_over(job: Job, source: Source, now: datetime) -> bool:
     """Whether the weekly sweep is due; the first week begins with the first night, which reads everything anyway."""
     last = job.store.get_fact(_sweep_of(source))
     if not isinstance(last, str):
-        job.store.set_fact(_sweep_of(source), iso(job.now()))
+        job.store.set_fact(_sweep_of(source), iso(now))
         return False
-    return job.now() - from_text(last) >= _WEEK
+    # Days are counted, not hours: a night that begins a second earlier than last week's is still a week later.
+    return business_date(now, job.rules.zone) - business_date(from_text(last), job.rules.zone) >= _WEEK
 
 
 def _sweep_of(source: Source) -> str:

@@ -89,7 +89,8 @@ def _number(feed: Feed, window: Window, page: Page, seconds: float) -> int:
         return 1
     reach = max(max(raw.occurred for raw in page.records if raw.type == feed.type) - oldest, _SECOND)
     left = (oldest - window.since) / reach  # pages, if they go on as they began
-    return min(feed.parallel, math.ceil(seconds * feed.per_second), int(left / _PAGES_PER_PART))
+    pace = math.ceil(min(feed.parallel, seconds * feed.per_second))  # endless seconds: somebody asked the run to stop
+    return min(pace, int(left / _PAGES_PER_PART))
 
 
 def _oldest(feed: Feed, page: Page) -> datetime | None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from syncjob.mapping import soundness
 from syncjob.model import DocumentKind
 from syncjob.yamlfile import Node
 
 TYPES = ("text", "id", "email", "enum", "money", "currency", "date", "instant", "list", "texts")
 _WORDS = ("type", "most", "required", "currency", "values")
+_WITH_LENGTH = ("text", "id", "email", "enum", "list", "texts")
 _MOST_DEFAULT = 5000
 
 
@@ -36,13 +38,17 @@ class Schema:
         words["target"].choice([name])
         for group in words["documents"].sequence():
             parts = group.mapping(["kinds", "fields"], ["kinds", "fields"])
+            soundness.distinct(parts["kinds"])
             fields = {name: _field(name, one) for name, one in parts["fields"].mapping().items()}
             for name, field in fields.items():
                 if field.type == "money" and fields.get(field.currency, field).type != "currency":
                     why = f"{name!r} is an amount without a currency field"
                     raise parts["fields"].mapping()[name].wrong(why, "add currency: with the name of a field of type currency")
             for one in parts["kinds"].one_or_more():
-                self._documents[DocumentKind(one.choice(kind.value for kind in DocumentKind))] = fields
+                kind = DocumentKind(one.choice(kind.value for kind in DocumentKind))
+                if kind in self._documents:
+                    raise one.wrong(f"the fields of {kind.value!r} stand twice", "keep one of them")
+                self._documents[kind] = fields
 
     def kind(self, node: Node) -> DocumentKind:
         """A document kind that the target can hold."""
@@ -55,12 +61,18 @@ class Schema:
 
 def _field(name: str, node: Node) -> Field:
     words = node.mapping(_WORDS, ["type"])
+    words["type"].choice(TYPES)
     for type, word in (("enum", "values"), ("money", "currency")):
         if (words["type"].content == type) != (word in words):
             raise node.wrong(f"{word}: and type: {type} belong together", f"write both or neither at {name!r}")
+    if "most" in words and words["type"].text() not in _WITH_LENGTH:
+        raise words["most"].wrong(f"most: counts characters, which {words['type'].text()} has none of", "remove most:")
+    if "values" in words:
+        words["values"].sequence()
+        soundness.distinct(words["values"])
     return Field(
         name=name,
-        type=words["type"].choice(TYPES),
+        type=words["type"].text(),
         most=words["most"].whole(1, 1_000_000) if "most" in words else _MOST_DEFAULT,
         required="required" in words and words["required"].flag(),
         currency=words["currency"].text() if "currency" in words else "",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from difflib import get_close_matches
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,6 +15,8 @@ from syncjob.errors import Misconfigured
 from syncjob.model import digest
 from syncjob.yamlfile import Node
 
+KINDS = ("gateways", "accounting", "crm")
+_COPIED = re.compile(r"^# Copied from mappings/\S+, digest ([a-z2-7]{26})$", re.MULTILINE)
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,40}", re.ASCII)
 
 
@@ -56,6 +59,44 @@ def brought(kind: str, name: str) -> Path | None:
         for folder in (spec.submodule_search_locations or ()) if spec is not None else ():
             return Path(folder) / "mappings"
     return None
+
+
+def known() -> dict[str, Path]:
+    """Every map that is here without the home's own, as gateways/stripe, with its file: shipped, or brought by a package."""
+    found = {f"{kind}/{path.stem}": path for kind in KINDS for path in sorted((shipped() / kind).glob("*.yaml"))}
+    for kind in KINDS:
+        for entry in sorted(entry_points(group=f"syncjob.{kind}"), key=lambda entry: entry.name):
+            folder = brought(kind, entry.name)
+            if folder is not None and (path := folder / kind / f"{entry.name}.yaml").exists():
+                found.setdefault(f"{kind}/{entry.name}", path)
+    return found
+
+
+def copied(name: str) -> str:
+    """The text of a known map for a home: the same, under a line that names the digest of what was copied.
+
+    Raises Misconfigured, with the known ones, for a name that is none of them.
+    """
+    here = known()
+    if name not in here:
+        near = get_close_matches(name, here, 1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise Misconfigured(f"{name!r} is no map; {hint}Known: {', '.join(here)}")
+    text = yamlfile.read_text(here[name], f"mappings/{name}.yaml")
+    return f"# Copied from mappings/{name}.yaml, digest {digest(text)}\n{text}"
+
+
+def outdated(home: Path) -> list[str]:
+    """The names of the home's own maps whose original has changed since it was copied; maps written by hand never are."""
+    found = []
+    for name, path in known().items():
+        own = home / "mappings" / f"{name}.yaml"
+        if not own.exists():
+            continue
+        note = _COPIED.search(yamlfile.read_text(own, f"mappings/{name}.yaml"))
+        if note is not None and note[1] != digest(yamlfile.read_text(path, f"mappings/{name}.yaml")):
+            found.append(name)
+    return found
 
 
 def _load(relative: str, home: Path | None, kind: str, name: str) -> tuple[Node, str]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 from syncjob.errors import RecordRefused
+from syncjob.mapping import soundness
 from syncjob.mapping.fields import Field
 from syncjob.mapping.happening import NAMES, as_text, checked, plainly
 from syncjob.model import Json
@@ -25,6 +26,10 @@ _CURES = {
     ("date", "instant"): "an instant lies on different days in different zones: map date, the company's own day",
     ("instant", "date"): "a day has no hour: map occurred",
     ("money", "text"): "map an amount: gross, net, fee, presented, settled, refunded, open, total or paid",
+}
+SIDES = {  # amounts of which it is certain whose currency they are in
+    **dict.fromkeys(("gross", "fee", "net", "settled"), "that the gateway settles in"),
+    **dict.fromkeys(("presented", "refunded"), "that the customer saw"),
 }
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 _ELLIPSIS = "…"
@@ -46,6 +51,7 @@ class Filling:
             if field.required and field.name not in self._rules:
                 why = f"{field.name!r} is not filled, and {self._schema} says that it must be"
                 raise self._node.wrong(why, f"add a line {field.name}: ...")
+        soundness.some(self._node, "field")
         return tuple((name, self._maker(self._fields[name], rule)) for name, rule in self._rules.items())
 
     def _maker(self, field: Field, rule: Node) -> Make:
@@ -65,6 +71,7 @@ class Filling:
     def _made(self, field: Field, rule: Node) -> Make:
         if field.type == "list":
             makes = tuple(self._fitted(field, one) for one in rule.sequence())
+            rule.one_or_more()
             return lambda happening: [made for make in makes if (made := make(happening)) is not None]
         if field.type == "texts":
             named = tuple((name, self._fitted(field, one)) for name, one in rule.mapping().items())
@@ -84,6 +91,7 @@ class Filling:
         if beside is None:
             why = f"{field.name!r} is an amount, and its currency field {field.currency!r} is not filled"
             raise rule.wrong(why, f"add a line {field.currency}: {{from: ...}} with the name of the same amount")
+        self._in_one_currency(field, words, beside)
         currency = self._read(beside.mapping(["from"], ["from"])["from"], self._fields[field.currency])
         leave_out = "same_currency" in words and words["same_currency"].flag()
         name = field.name
@@ -101,9 +109,22 @@ class Filling:
 
         return amount
 
+    def _in_one_currency(self, field: Field, words: Mapping[str, Node], beside: Node) -> None:
+        """What the gateway settles and what the customer saw may be of two currencies, of which only one is written down."""
+        if "same_currency" in words and words["same_currency"].flag():
+            return
+        of_currency = beside.mapping(["from"], ["from"])["from"].one_or_more()
+        sides = {side for one in of_currency if (side := SIDES.get(one.text()))}
+        for one in words["from"].one_or_more():
+            side = SIDES.get(one.text())
+            if side is not None and sides and side not in sides:
+                why = f"{one.text()} is in the currency {side}, and {field.currency!r} beside it is not"
+                raise one.wrong(why, "add same_currency: yes to leave it out where they differ, or map another amount")
+
     def _read(self, node: Node, field: Field) -> Read:
         """A reader of the first name where something stands; every name must be of a type that fits the field."""
         names = [one.choice(NAMES) for one in node.one_or_more()]
+        soundness.distinct(node)
         wanted = _FITS.get(field.type)
         for name, one in zip(names, node.one_or_more(), strict=True):
             if wanted is not None and NAMES[name] != wanted:
@@ -180,29 +201,32 @@ class Filling:
 
     def _conditions(self, node: Node) -> tuple[tuple[str, frozenset[object]], ...]:
         texts = [name for name, type in NAMES.items() if type == "text"]
-        for name in node.mapping():
+        for name in soundness.some(node, "condition"):
             Node(node.key_place(name), name).choice(texts)
         return tuple((name, frozenset(one.text() for one in values.one_or_more())) for name, values in node.mapping().items())
 
     def _value(self, field: Field, words: Mapping[str, Node]) -> Text:
         _only(words, "value", "when", "cut")
         text = words["value"].text()
-        if field.type == "enum":
-            words["value"].choice(field.values)
+        _fits(field, words["value"], words)
         return lambda _: text
 
     def _from(self, field: Field, words: Mapping[str, Node]) -> Text:
         _only(words, "from", "lookup", "as", "default", "when", "cut")
         read = self._read(words["from"], field)
         default = words["default"].text() if "default" in words else None
+        if "default" in words:
+            _fits(field, words["default"], words)
         if "as" in words:
             words["as"].choice(["words"])
             _only(words, "from", "as", "default", "when", "cut")
             return lambda happening: _spoken(as_text(value)) if (value := read(happening)) is not None else default
         if "lookup" not in words:
             return lambda happening: as_text(value) if (value := read(happening)) is not None else default
-        table = words["lookup"].mapping()
-        texts = {key: one.choice(field.values) if field.type == "enum" else one.text() for key, one in table.items()}
+        table = soundness.some(words["lookup"], "word")
+        for one in table.values():
+            _fits(field, one, words)
+        texts = {key: one.text() for key, one in table.items()}
         place = f"{field.name} in {words['from'].place.file}"
 
         def looked_up(happening: Happening) -> str | None:
@@ -227,6 +251,17 @@ class Filling:
         if not parts:
             raise words["join"].wrong("the list is empty", "write at least one part")
         return lambda happening: between.join([made for part in parts if (made := part(happening))]) or None
+
+
+def _fits(field: Field, node: Node, words: Mapping[str, Node]) -> None:
+    """A text that stands in the map fits its field, or no document ever would."""
+    text = node.text()
+    if field.type == "enum":
+        node.choice(field.values)
+    if len(text) > field.most and not ("cut" in words and words["cut"].flag()):
+        raise node.wrong(f"{field.name!r} holds {field.most} characters, this text has {len(text)}", "shorten it")
+    if field.type == "email" and _EMAIL.fullmatch(text) is None:
+        raise node.wrong(f"{text!r} is not an e-mail address", "write one such as office@example.com")
 
 
 def one_line(text: str) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path as FilePath
 from typing import Any, TypeVar
 
 from syncjob.errors import Problem, RecordRefused
-from syncjob.mapping import files
+from syncjob.mapping import files, soundness
 from syncjob.mapping.files import MapFile
 from syncjob.mapping.keep import Keeping
 from syncjob.mapping.paths import Fields, Paths, Read, Scope
@@ -56,6 +56,10 @@ _FACT = {
     "reason": ("text", False),
 }
 _PERSON = dict.fromkeys(("id", "name", "email", "phone", "company", "country"), "text")
+_MOVEMENT_TYPES = {name: wanted for name, (wanted, _) in _MOVEMENT.items()}
+_FACT_TYPES = {name: wanted for name, (wanted, _) in _FACT.items()}
+_KINDS = {kind.value: kind for kind in Kind}
+_FACT_KINDS = {**{kind.value: kind for kind in FactKind}, NOTHING: None}
 _REVERSES = {
     Kind.PAYMENT_FAILURE: Kind.PAYMENT,
     Kind.REFUND_FAILURE: Kind.REFUND,
@@ -95,24 +99,32 @@ class Join:
         return found_all if self.only is None else [one for one in found_all if self.only((None, one))]
 
 
-class _Block:
+class Block:
     """A group of rules about one record type."""
+
+    what = ""  # movement, fact or person: what the rules make of a record
+    types: Mapping[str, str] = {}  # field -> type of value
+    kinds: Mapping[str, object] = {}  # the words that `kind` may come to
 
     def __init__(self, gateway: str, source: str, node: Node, keeping: Keeping, words: Sequence[str]) -> None:
         self._gateway, self._source = gateway, source
+        self.place = node.place
         self.words = node.mapping(["record", "when", "needs", "joins", *words], ["record"])
         self.record = keeping.known_type(self.words["record"])
         self.paths = Paths(keeping.fields, self.record, keeping.personal)
         self.rules = Rules(gateway, source, self.paths)
-        self.joins = [self._join(name, join, keeping) for name, join in self._join_nodes()]
+        self.joins = [self._join(name, join, keeping) for name, join in self._join_nodes(keeping.fields.by_type[self.record])]
         self.applies = self.rules.condition(self.words)
 
-    def _join_nodes(self) -> Iterator[tuple[str, Node]]:
+    def _join_nodes(self, fields: Iterable[Sequence[str]]) -> Iterator[tuple[str, Node]]:
         if "joins" in self.words:
-            yield from self.words["joins"].mapping().items()
+            for name, join in self.words["joins"].mapping().items():
+                soundness.joinable(self.words["joins"], name, fields)
+                yield name, join
 
     def _join(self, name: str, node: Node, keeping: Keeping) -> Join:
         words = node.mapping(["from", "record", "where", "only"], ["from", "record"])
+        soundness.distinct(words["record"])
         types = tuple(keeping.known_type(one) for one in words["record"].one_or_more())
         wanted = self.rules.value(Node(node.place, {"from": words["from"], "as": Node(node.place, "id")}), "text")
         where = only = None
@@ -154,6 +166,7 @@ class _Block:
         if name not in self.words:
             return _absent
         value = self.rules.value(self.words[name], wanted)
+        soundness.ids_are_read(name, self.words[name])
         if not required:
             return value
 
@@ -174,14 +187,20 @@ def _none(_: Scope) -> tuple[Reference, ...]:
     return ()
 
 
-class _Movements(_Block):
+class _Movements(Block):
     """The rules for money movements: one Transaction for each record of the posting feed."""
+
+    what = "movement"
+    types = _MOVEMENT_TYPES
+    kinds = _KINDS
 
     def __init__(self, gateway: str, source: str, node: Node, keeping: Keeping) -> None:
         super().__init__(gateway, source, node, keeping, ["kind", "references", *_MOVEMENT])
         node.mapping(None, ["kind", *(name for name, (_, required) in _MOVEMENT.items() if required)])
-        self.kind = self.rules.choice(self.words["kind"], {kind.value: kind for kind in Kind})
+        self.kind = self.rules.choice(self.words["kind"], self.kinds)
         fields = {name: self.value(name, wanted, required=required) for name, (wanted, required) in _MOVEMENT.items()}
+        for check in (soundness.amounts_agree, soundness.times_are_the_gateways, soundness.words_are_listed):
+            check(self.words)
         self.id, self.type, self.bucket, self.held_in = (fields[name] for name in ("id", "type", "bucket", "held_in"))
         self.origin, self.parent, self.customer = fields["origin"], fields["parent"], fields["customer"]
         self.occurred, self.effective, self.available = fields["occurred"], fields["effective"], fields["available"]
@@ -250,17 +269,22 @@ class _Movements(_Block):
         )
 
 
-class _Facts(_Block):
+class _Facts(Block):
     """The rules for one life-cycle fact of one record type."""
+
+    what = "fact"
+    types = _FACT_TYPES
+    kinds = _FACT_KINDS
 
     def __init__(self, gateway: str, source: str, node: Node, keeping: Keeping) -> None:
         super().__init__(gateway, source, node, keeping, ["kind", "detail", *_FACT])
         node.mapping(None, ["kind", *(name for name, (_, required) in _FACT.items() if required)])
-        self.kind = self.rules.choice(self.words["kind"], {**{kind.value: kind for kind in FactKind}, NOTHING: None})
+        self.kind = self.rules.choice(self.words["kind"], self.kinds)
         fields = {name: self.value(name, wanted, required=required) for name, (wanted, required) in _FACT.items()}
         self.occurred, self.amount, self.due = fields["occurred"], fields["amount"], fields["due"]
         self.customer, self.reason = fields["customer"], fields["reason"]
         details = self.words["detail"].mapping().items() if "detail" in self.words else ()
+        soundness.words_are_listed(self.words)
         self.details = tuple((name, self.rules.value(rule, "text")) for name, rule in details)
 
     def fact(self, stream: Stream, subject: str, record: Record, known: Known) -> Fact | None:
@@ -284,8 +308,11 @@ class _Facts(_Block):
         )
 
 
-class _People(_Block):
+class _People(Block):
     """The rules for who paid, as one record type tells it."""
+
+    what = "person"
+    types = _PERSON
 
     def __init__(self, gateway: str, source: str, node: Node, keeping: Keeping) -> None:
         super().__init__(gateway, source, node, keeping, ["address", *_PERSON])
@@ -318,7 +345,7 @@ def _readable(value: Value, scope: Scope) -> Any:
         return None
 
 
-_AnyBlock = TypeVar("_AnyBlock", bound=_Block)
+_AnyBlock = TypeVar("_AnyBlock", bound=Block)
 
 
 class GatewayMap:
@@ -333,6 +360,7 @@ class GatewayMap:
         self._map = file.name
         self._keeping = Keeping(Fields.load(file.schema, file.of), words.get("keep"), words.get("personal"))
         self._movements = self._blocks(_Movements, words.get("movements"))
+        _each_once(self._movements)
         self._facts = self._blocks(_Facts, words.get("facts"))
         self._people = self._blocks(_People, words.get("people"))
         self.keep: dict[str, Kept] = self._keeping.kept()
@@ -372,6 +400,14 @@ class GatewayMap:
                 else:
                     people += [(rank, person)] if person is not None else []
         return Reading(_reversing(transactions), tuple(facts), _once(people), tuple(refusals.values()))
+
+    def blocks(self) -> tuple[Block, ...]:
+        """Every group of rules in the map's order: for whoever explains what they said."""
+        return (*self._movements, *self._facts, *self._people)
+
+    def newest(self, stream: Stream, records: Sequence[Record]) -> Known:
+        """The newest version of each record, by type and id."""
+        return self._known(stream, records)[0]
 
     def _known(self, stream: Stream, records: Sequence[Record]) -> tuple[Known, dict[tuple[str, str], Refusal]]:
         newest: Known = {}
@@ -417,6 +453,15 @@ def _decimals_are_known(gateway: Node, schema: Node) -> None:
     except KeyError:
         cure = f"add decimals: to {schema.place.file}, {{}} where all are those of ISO 4217"
         raise gateway.wrong(f"the decimals of {name!r} are listed neither in its schema nor in money.py", cure) from None
+
+
+def _each_once(movements: Sequence[_Movements]) -> None:
+    """One record is one movement: of two blocks about one type, each must say when it counts."""
+    for place, block in enumerate(movements):
+        for before in movements[:place]:
+            if block.record == before.record and (block.applies is None or before.applies is None):
+                why = f"{block.record} makes a movement in the block of line {before.place.line} already"
+                raise block.words["record"].wrong(why, "give both a when:, or keep one of them")
 
 
 def _refusal(stream: Stream, record: Record, refused: RecordRefused) -> Refusal:

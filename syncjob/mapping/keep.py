@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from syncjob.mapping import soundness
 from syncjob.mapping.paths import Fields, Paths, parse
 from syncjob.model import Kept, Path
 from syncjob.yamlfile import Node
@@ -20,9 +21,13 @@ class Keeping:
         for type, node in self._of_known_types(personal):
             words = node.mapping(["person", "fields"], ["person", "fields"])
             self._person[type] = self._listed(type, words["person"])
+            if words["fields"].sequence():
+                soundness.distinct(words["fields"])
             self.personal[type] = frozenset(self._listed(type, one) for one in words["fields"].sequence())
             self._fields.setdefault(type, {})[self._person[type]] = True
         for type, node in self._of_known_types(keep):
+            if node.sequence():
+                soundness.distinct(node)
             for one in node.sequence():
                 self._fields.setdefault(type, {}).setdefault(self._listed(type, one), False)
 

@@ -109,6 +109,8 @@ class Paths:
     def reader(self, node: Node, *, is_id: bool = False, parts: Sequence[str] = ()) -> tuple[str, Read]:
         """A path's name for people and its reader; `parts` are the fields read of each item where the path is a list."""
         text = node.text()
+        if text == "landed.as_of":
+            raise node.wrong("landed.as_of is an instant and stands alone", "write {from: landed.as_of} for an instant")
         if text.startswith("landed."):
             return self.landed(node)
         words = parse(node)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from syncjob.errors import RecordRefused
-from syncjob.mapping import conversions
+from syncjob.mapping import conversions, soundness
 from syncjob.mapping.paths import Paths, Read, Scope
 from syncjob.model import Reference
 from syncjob.yamlfile import Node
@@ -44,6 +44,7 @@ class Rules:
     def value(self, node: Node, wanted: str) -> Value:
         """A function for one value of the wanted type, as in MAKES; it gives None where nothing is there."""
         rules = tuple(self._one(rule, wanted) for rule in node.one_or_more())
+        soundness.reachable(node.one_or_more())
         if len(rules) == 1:
             return rules[0]
 
@@ -74,9 +75,12 @@ class Rules:
         tests: list[Callable[[Scope], bool]] = []
         if "when" in words:
             when = words["when"]
-            for path, allowed in when.mapping().items():
+            for path, allowed in soundness.some(when, "condition").items():
+                soundness.distinct(allowed)
                 name, read = self._paths.reader(Node(when.key_place(path), path))
                 tests.append(_is_one_of(name, read, frozenset(one.text() for one in allowed.one_or_more())))
+        if "needs" in words:
+            soundness.distinct(words["needs"])
         for path_node in words["needs"].one_or_more() if "needs" in words else ():
             tests.append(_is_there(self._paths.reader(path_node)[1]))
         if not tests:
@@ -141,9 +145,14 @@ class Rules:
         if conversion == "items_total":
             return conversions.items_total(self._gateway, *self._paths.reader(words["from"], parts=conversions.ITEM_PARTS))
         name, read = self._first(words["from"], is_id=conversion == "id")
+        for path in words["from"].one_or_more():
+            if path.text().startswith("landed.") and MAKES[conversion] != "text":
+                why = f"{path.text()} is text, of which as: {conversion} makes nothing"
+                raise path.wrong(why, "name a field of the record")
         if conversion == "money":
             if "currency" not in words:
                 raise rule.wrong("an amount stands here without its currency", "add currency: with the path of its currency")
+            self._beside(words["from"], words["currency"])
             return conversions.money(self._gateway, name, read, self._first(words["currency"])[1])
         if conversion == "guest":
             full_name = self._first(words["with"])[1] if "with" in words else None
@@ -154,8 +163,19 @@ class Rules:
             return conversions.iso_instant(name, read)
         return conversions.text(name, read, words["default"].text() if "default" in words else None)
 
+    def _beside(self, amount: Node, currency: Node) -> None:
+        """An amount and its currency stand in one record: the charge's currency says nothing about a line of the balance."""
+        soundness.is_read(currency)
+        places = {self._paths.index(path) for path in amount.one_or_more()}
+        for path in currency.one_or_more():
+            self._paths.reader(path)
+            if {self._paths.index(path)} != places:
+                why = f"{path.text()} stands in another record than the amount"
+                raise path.wrong(why, "name the currency beside the amount; of several amounts, give each a rule of its own")
+
     def _first(self, node: Node, *, is_id: bool = False) -> tuple[str, Read]:
         """The reader of one path, or of the first of several where something stands."""
+        soundness.distinct(node)
         readers = [self._paths.reader(path, is_id=is_id) for path in node.one_or_more()]
         if len(readers) == 1:
             return readers[0]
@@ -171,6 +191,8 @@ class Rules:
         return " or ".join(name for name, _ in readers), first
 
     def _lookup(self, words: Mapping[str, Node], table: Mapping[str, object]) -> Value:
+        soundness.distinct(words["from"])
+        soundness.some(words["lookup"], "word")
         readers = tuple(self._paths.reader(path) for path in words["from"].one_or_more())
         refused = {key: why.text() for key, why in words["refuse"].mapping().items()} if "refuse" in words else {}
         for key in refused:
@@ -207,11 +229,13 @@ class Rules:
     def _reference(self, rule: Node) -> Callable[[Scope], Sequence[Reference]]:
         words = rule.mapping(RULE_WORDS, ["from"])
         condition = self.condition(words)
+        soundness.distinct(words["from"])
         readers = tuple(self._paths.reader(path) for path in words["from"].one_or_more())
         if "as" in words and words["as"].choice(["text", "document_numbers"]) == "document_numbers":
             _only(words, "from", "as", "prefixes", "when", "needs")
             if "prefixes" not in words:
                 raise rule.wrong("document_numbers does not know how a number begins", "add prefixes: such as [INV-]")
+            soundness.distinct(words["prefixes"])
             find = conversions.document_numbers([one.text() for one in words["prefixes"].one_or_more()])
         else:
             _only(words, "from", "as", "when", "needs")

@@ -25,6 +25,7 @@ class TargetMap:
         self._map = file.name
         schema = Schema(file.schema, file.of)
         self._fields: dict[DocumentKind, tuple[tuple[str, Make], ...]] = {}
+        words["documents"].one_or_more()
         for group in words["documents"].sequence():
             parts = group.mapping(["kinds", "fields"], ["kinds", "fields"])
             for one in parts["kinds"].one_or_more():

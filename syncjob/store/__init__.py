@@ -229,7 +229,11 @@ class Store:
         """(target, document kind, status) -> deliveries."""
         return delivering.counts(self._database)
 
-    def invoice_states(self, target: str) -> list[tuple[Invoice, Money]]:
+    def unfinished(self) -> dict[str, int]:
+        """Status -> deliveries that are not delivered: planned, sending, unknown, held."""
+        return delivering.unfinished(self._database)
+
+    def invoice_states(self, target: str) -> Iterator[tuple[Invoice, Money]]:
         """Mirrored invoices of a target with what the latest applications have brought them, by number."""
         return mirror.states(self._database, target)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, func, literal_column, null, select, text, tuple_, update
+from sqlalchemy import and_, bindparam, func, literal_column, null, select, text, tuple_, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from syncjob.errors import Problem
@@ -45,6 +45,14 @@ _CARRIED = (
     .order_by(_M.ordinal)
 )
 _COUNTS = select(_D.target, _D.kind, _D.status, func.count()).group_by(_D.target, _D.kind, _D.status)
+
+_WAITING = select(_D.status, func.count()).where(text(DUE)).group_by(_D.status)
+_HELD_COUNT = select(func.count()).where(text(HELD), _D.status == Status.HELD.value)
+_SENDING_COUNT = (
+    select(func.count())
+    .select_from(CALL.join(MEMBER, _M.call == _C.id).join(DELIVERY, and_(_D.key == _M.key, _D.target == _C.target)))
+    .where(text(OPEN), _D.call == _C.key, _D.status == Status.SENDING.value)
+)
 
 _STATE = (
     update(DELIVERY)
@@ -169,6 +177,14 @@ def problems_of(database: Database, target: str) -> list[Problem]:
 def counts(database: Database) -> dict[tuple[str, str, str], int]:
     """How many deliveries stand where."""
     return {(target, kind, status): int(number) for target, kind, status, number in database.rows(_COUNTS)}
+
+
+def unfinished(database: Database) -> dict[str, int]:
+    """How many deliveries are not delivered, by status; what is delivered is not looked at, so it costs what is left."""
+    found = {status: int(number) for status, number in database.rows(_WAITING)}
+    found[Status.HELD.value] = int(database.rows(_HELD_COUNT)[0][0])
+    found[Status.SENDING.value] = int(database.rows(_SENDING_COUNT)[0][0])
+    return {status: number for status, number in found.items() if number}
 
 
 def open_calls(database: Database, target: str) -> list[OpenCall]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from sqlalchemy import bindparam, func, or_, select
+from sqlalchemy import bindparam, func, or_, select, tuple_
 
 from syncjob.matching import normal
 from syncjob.model import Invoice
@@ -20,7 +20,15 @@ from syncjob.store.values import Subject
 _I, _A, _P, _S = INVOICE.c, APPLICATION.c, PART.c, SUBJECT.c
 _CURSOR = select(MIRROR.c.cursor).where(MIRROR.c.target == bindparam("target"))
 _BY_ID = select(*rows.INVOICE_COLUMNS).where(_I.target == bindparam("target"), among(_I.id, "ids"))
-_OF_TARGET = select(*rows.INVOICE_COLUMNS).where(_I.target == bindparam("target")).order_by(_I.number, _I.id)
+_OF_TARGET = (
+    select(*rows.INVOICE_COLUMNS)
+    .where(
+        _I.target == bindparam("target"),
+        tuple_(_I.number, _I.id) > tuple_(bindparam("after_number"), bindparam("after_id")),
+    )
+    .order_by(_I.number, _I.id)
+    .limit(1000)
+)
 _WANTING = (
     select(_S.scope, _S.name, _S.position)
     .select_from(APPLICATION.join(SUBJECT, _S.id == _A.subject))
@@ -78,9 +86,11 @@ def _ask(database: Database, target: str, changed: Sequence[Invoice], known: dic
     subjects.mark_dirty(database, [*invoices, *(Subject(*row) for row in found)])
 
 
-def states(database: Database, target: str) -> list[tuple[Invoice, Money]]:
-    """Every invoice of a target with what the latest applications bring to it in its own currency."""
-    with database.reading():
-        brought = {(number, currency): int(minor) for number, currency, minor in database.rows(_BROUGHT)}
-        invoices = [rows.invoice_of(row) for row in database.rows(_OF_TARGET, target=target)]
-    return [(one, Money(brought.get((normal(one.number), one.total.currency), 0), one.total.currency)) for one in invoices]
+def states(database: Database, target: str) -> Iterator[tuple[Invoice, Money]]:
+    """Every invoice of a target, by number, with what the latest applications bring to it in its own currency."""
+    brought = {(number, currency): int(minor) for number, currency, minor in database.rows(_BROUGHT)}
+    number = id = ""
+    while page := database.rows(_OF_TARGET, target=target, after_number=number, after_id=id):
+        for one in map(rows.invoice_of, page):
+            yield one, Money(brought.get((normal(one.number), one.total.currency), 0), one.total.currency)
+            number, id = one.number, one.id

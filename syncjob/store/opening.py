@@ -28,7 +28,7 @@ _SQLITE = (
     "PRAGMA secure_delete = ON",  # what is forgotten about a person is overwritten, not only unlinked
     "PRAGMA cell_size_check = ON",
     "PRAGMA trusted_schema = OFF",
-    "PRAGMA cache_size = -16000",
+    "PRAGMA cache_size = -8000",
     "PRAGMA wal_autocheckpoint = 8000",  # pages, 32 MB: what is written again and again is copied into the file once
 )
 _POSTGRESQL = (

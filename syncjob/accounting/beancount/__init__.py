@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,7 @@ class Books:
         self.name = name
         self._house = house
         self._clock = clock
+        self._tails: dict[str, monthfile.Tail] = {}  # month files as we left them
 
     # ------------------------------------------------------------ about the books
 
@@ -185,21 +187,24 @@ class Books:
     def _carried_out(self, month: str, items: Sequence[Item], opens: Mapping[str, str]) -> dict[str, Outcome]:
         keys = {item.key for item in items}
         touched = False
-        written: monthfile.Written | None = None
+        tail: monthfile.Tail | None = None
         try:
-            standing = self._standing(month, items)
+            end = self._end_for(month, items)
+            standing = self._standing(month, items) if end is None else {month: {}}
             planned = changes(month, items, standing, self._house.closed)
             self._house.folder.mkdir(parents=True, exist_ok=True)
             if self._house.opens and month in planned.blocks:
                 chart.open_accounts(self._house.folder, opens)
             for name in sorted(planned.blocks, key=lambda name: (name == month, name)):
-                written = monthfile.merge(self._house.file(name), list(planned.blocks[name].values()))
+                file, new = self._house.file(name), list(planned.blocks[name].values())
+                tail = monthfile.append(file, end, new) if end is not None else monthfile.merge(file, new)
+                self._tails[name] = tail
                 touched = True
             if monthfile.months(self._house.folder):
                 chart.start_books(self._house.folder, self._house.title, self._house.currency, self._house.opens)
             if month not in planned.blocks:
                 after = standing[month]
-            elif written is not None and written.stands(self._house.file(month)):  # the Call's own month is written last
+            elif tail is not None and tail.written.stands(self._house.file(month)):  # the Call's own month is written last
                 after = {**standing[month], **planned.blocks[month]}
             else:
                 after = monthfile.blocks(self._house.file(month), keys)
@@ -212,6 +217,15 @@ class Books:
                 return {key: Refused(key, self._problem(key, wrong)) for key in keys}
             return {key: Unsent(key, self._reason(wrong)) for key in keys}
         return {key: self._outcome(key, month, planned, after.get(key)) for key in keys}
+
+    def _end_for(self, month: str, items: Sequence[Item]) -> monthfile.Tail | None:
+        """The end of a month's file, where it stands as we left it and all that these items write is new and belongs behind."""
+        tail = self._tails.get(month)
+        if tail is None or any(item.was or item.anywhere or not item.text for item in items):
+            return None
+        if not tail.is_before(Block(item.key, item.text) for item in items):
+            return None
+        return tail if tail.written.stands(self._house.file(month)) else None
 
     def _standing(self, month: str, items: Sequence[Item]) -> dict[str, dict[str, Block]]:
         """The blocks of these items as they stand, in the Call's month and in the other months where they may be."""
@@ -257,10 +271,12 @@ class Books:
         if read is None or read[0] == since:
             return
         cursor, rows = read
-        for start in range(0, len(rows) or 1, _INVOICES_PER_PAGE):
-            last = start + _INVOICES_PER_PAGE >= len(rows)
+        page = tuple(islice(rows, _INVOICES_PER_PAGE))
+        while following := tuple(islice(rows, _INVOICES_PER_PAGE)):
             # Until the last page is stored the old cursor stays true: a crash in between reads the file again.
-            yield MirrorPage(tuple(rows[start : start + _INVOICES_PER_PAGE]), cursor if last else since or "")
+            yield MirrorPage(page, since or "")
+            page = following
+        yield MirrorPage(page, cursor)
 
     def balances(self, accounts: Sequence[str], through: date) -> list[Balance]:
         """What our transactions up to the end of a day sum to in these accounts; ConnectorDown where a file cannot be read."""
@@ -293,7 +309,7 @@ class Books:
 
     # ------------------------------------------------------------ when a run ends
 
-    def close(self, assertions: Sequence[Assertion], invoices: Sequence[InvoiceState]) -> None:
+    def close(self, assertions: Sequence[Assertion], invoices: Iterable[InvoiceState]) -> None:
         """Write the balances that must hold and the state of each invoice; ConnectorDown where the folder refuses."""
         folder = self._house.folder
         try:
@@ -309,7 +325,7 @@ class Books:
             new = closing.balances_text(old, assertions)
             if new != old:
                 monthfile.replace(balances, [new])
-            monthfile.replace(folder / closing.STATES, [closing.states_text(invoices)])
+            monthfile.replace(folder / closing.STATES, closing.states_lines(invoices))
             if monthfile.months(folder):
                 chart.start_books(folder, self._house.title, self._house.currency, self._house.opens)
         except (OSError, OutcomeUnknown, RecordRefused) as wrong:

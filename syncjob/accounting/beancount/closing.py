@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 
 from syncjob import csvfile
@@ -37,11 +36,9 @@ def balances_text(old: str, assertions: Sequence[Assertion]) -> str:
     return HEADER + "".join(f"{line}\n" for line in lines)
 
 
-def states_text(invoices: Sequence[InvoiceState]) -> str:
-    """What each invoice asked for, got and still asks for, as CSV in which no cell of data is a formula."""
-    out = io.StringIO()
-    csvfile.write(out, _COLUMNS, _AMOUNTS, (_state(invoice) for invoice in sorted(invoices, key=lambda one: one.number)))
-    return out.getvalue()
+def states_lines(invoices: Iterable[InvoiceState]) -> Iterator[str]:
+    """What each invoice asked for, got and still asks for, in the order given: CSV in which no cell of data is a formula."""
+    yield from csvfile.lines(_COLUMNS, _AMOUNTS, map(_state, invoices))
 
 
 def _state(invoice: InvoiceState) -> tuple[str, ...]:

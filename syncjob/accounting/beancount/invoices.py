@@ -19,10 +19,11 @@ COLUMNS = ("number", "customer", "email", "currency", "total", "issued", "due")
 OPTIONAL = ("open",)
 
 
-def read(path: Path, target: str, known: str | None = None) -> tuple[str, list[Invoice]] | None:
+def read(path: Path, target: str, known: str | None = None) -> tuple[str, Iterator[Invoice]] | None:
     """The digest of the file and its invoices, or None where there is no file; a bad line is Misconfigured with its place.
 
-    A file whose digest is `known` is not read again: its invoices are then left out.
+    The whole file is looked through before its first invoice is given. A file whose digest is `known` is not read again: its
+    invoices are then left out.
     """
     try:
         data = path.read_bytes()
@@ -32,7 +33,11 @@ def read(path: Path, target: str, known: str | None = None) -> tuple[str, list[I
     except OSError as wrong:
         raise Misconfigured(f"{path} cannot be read: {wrong.strerror}; let syncjob's user read it") from wrong
     digest = hashlib.sha256(data).hexdigest()
-    return digest, [] if digest == known else list(_invoices(data, target, as_of))
+    if digest == known:
+        return digest, iter(())
+    for _ in _invoices(data, target, as_of):
+        pass
+    return digest, _invoices(data, target, as_of)
 
 
 def _invoices(data: bytes, target: str, as_of: datetime) -> Iterator[Invoice]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import stat
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -20,6 +21,9 @@ _DIRECTIVE = re.compile(r"[^\n]*\n?(?:[ \t][^\n]*\S[^\n]*\n?)*")  # a line, and 
 _STAMP = '\n  syncjob: "'
 _BLANK = re.compile(r"[^\S\n]*\n|[^\S\n]+\Z")
 _CHUNK_CHARACTERS = 16 * 1024
+_COPIED_BYTES = 64 * 1024
+_KEYS_BYTES_MIN = 16 * 1024
+_BYTES_PER_BLOCK = 300  # a small one; with larger blocks there is more room for keys than they need
 _COMMENT = ";*:#!&?%"  # at the start of a line Beancount skips these
 _KEYWORD = re.compile(r"(?:option|include|plugin|pushtag|poptag|pushmeta|popmeta)\s")
 
@@ -71,9 +75,21 @@ def text_of(path: Path) -> str:
         raise _unreadable(path, f"it is not UTF-8 ({wrong.reason} at byte {wrong.start})") from wrong
 
 
-def merge(path: Path, new: Sequence[Block]) -> Written:
+def merge(path: Path, new: Sequence[Block]) -> Tail:
     """Put blocks into a file in the place of those with the same key; raises what `replace` raises."""
-    return replace(path, merged(pieces(path), new))
+    keys = Keys(path.stat().st_size if path.exists() else 0)
+    last = ("", "")
+
+    def noted(old: Iterable[Block]) -> Iterator[Block]:
+        nonlocal last
+        for piece in old:
+            if piece.key:
+                keys.add(piece.key)
+                last = max(last, piece.place)
+            yield piece
+
+    written = replace(path, merged(noted(pieces(path)), new))
+    return Tail(written, last, keys).with_blocks(written, new)
 
 
 class Written(NamedTuple):
@@ -91,7 +107,62 @@ class Written(NamedTuple):
 
     def stands(self, path: Path) -> bool:
         """Whether the file is there as it was written."""
-        return Written.of(path.stat()) == self
+        try:
+            return Written.of(path.stat()) == self
+        except FileNotFoundError:
+            return False
+
+
+class Keys:
+    """Which keys were seen, in a few bytes each: never wrong about one that was, once in 100,000 about one that was not."""
+
+    def __init__(self, file_bytes: int) -> None:
+        size = _KEYS_BYTES_MIN
+        while size < file_bytes // _BYTES_PER_BLOCK * 8:  # room for as many again
+            size *= 2
+        self._bits = bytearray(size)
+        self._mask = size * 8 - 1
+
+    def add(self, key: str) -> None:
+        """Note a key."""
+        for bit in self._places(key):
+            self._bits[bit >> 3] |= 1 << (bit & 7)
+
+    def __contains__(self, key: str) -> bool:
+        return all(self._bits[bit >> 3] & 1 << (bit & 7) for bit in self._places(key))
+
+    def _places(self, key: str) -> list[int]:
+        found = hash(key)
+        step, mask = found >> 31 | 1, self._mask
+        return [(found + step * at) & mask for at in range(8)]
+
+
+class Tail(NamedTuple):
+    """A file as we left it: where its last block belongs, and which documents it holds.
+
+    A wave mostly brings what belongs behind everything that stands there; with this it is put there without reading the rest,
+    whose size would else make each wave of a busy month dearer than the one before.
+    """
+
+    written: Written
+    last: tuple[str, str]
+    keys: Keys
+
+    def with_blocks(self, written: Written, new: Sequence[Block]) -> Tail:
+        """The same after these blocks were written too."""
+        for block in new:
+            self.keys.add(block.key)
+        return Tail(written, max([self.last, *(block.place for block in new)]), self.keys)
+
+    def is_before(self, new: Iterable[Block]) -> bool:
+        """Whether all these blocks are new to the file and belong behind its end."""
+        return all(block.place > self.last and block.key not in self.keys for block in new)
+
+
+def append(path: Path, tail: Tail, new: Sequence[Block]) -> Tail:
+    """Put blocks behind the end of a file that stands as we left it; raises what `replace` raises."""
+    chunks = (f"{block.text}\n" for block in sorted(new, key=lambda block: block.place))
+    return tail.with_blocks(replace(path, chunks, behind=True), new)
 
 
 def merged(old: Iterable[Block], new: Sequence[Block]) -> Iterator[str]:
@@ -114,13 +185,19 @@ def merged(old: Iterable[Block], new: Sequence[Block]) -> Iterator[str]:
         yield f"{waiting.pop().text}\n"
 
 
-def replace(path: Path, chunks: Iterable[str]) -> Written:
-    """Replace a file whole and durably: OSError means the old one stands untouched, OutcomeUnknown that nobody can tell."""
+def replace(path: Path, chunks: Iterable[str], *, behind: bool = False) -> Written:
+    """Replace a file whole and durably; `behind` keeps what it holds in front.
+
+    OSError means that the old one stands untouched, OutcomeUnknown that nobody can tell.
+    """
     temporary = path.with_name(f".{path.name}.tmp")
     try:
         with temporary.open("w", encoding="utf-8", newline="\n") as file:
             if path.exists():
                 os.fchmod(file.fileno(), stat.S_IMODE(path.stat().st_mode))
+            if behind:
+                with path.open("rb") as old:
+                    shutil.copyfileobj(old, file.buffer, _COPIED_BYTES)
             file.writelines(chunks)
             file.flush()
             os.fsync(file.fileno())
