@@ -128,7 +128,7 @@ def test_runs_facts_and_statements_are_remembered(store: Store) -> None:
     store.set_fact("opening", {"minor": 2**70})
     store.set_fact("opening", {"minor": 2**71})
     assert (store.get_fact("opening"), store.get_fact("nothing")) == ({"minor": 2**71}, None)
-    store.note_balances("shop", [Balance("payments", eur(1), NOON)])
+    store.note_balances("shop", [Balance("payments", eur(1), NOON), Balance("issuing", eur(9), NOON)])
     store.note_balances("shop", [Balance("payments", eur(2), LATER)])
     assert store.noted_balances("shop") == [Balance("payments", eur(2), LATER)]
 

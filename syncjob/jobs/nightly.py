@@ -9,7 +9,7 @@ from syncjob.model import Role
 from syncjob.moment import business_date, month_end
 from syncjob.money import Money
 from syncjob.plan.crm import state
-from syncjob.ports import AccountingTarget, Assertion, Balance, Balances, Closing, InvoiceState
+from syncjob.ports import AccountingTarget, Assertion, Balances, Closing, InvoiceState
 from syncjob.reconcile import Leg, Movement, books_legs, gateway_legs
 
 _BALANCE_ROLES = (Role.CLEARING, Role.RESERVE)
@@ -19,13 +19,6 @@ def read_balances(job: Job, source: Source) -> None:
     """Ask a gateway for its balances, before its feeds are read, so that every movement up to then is seen by the poll."""
     if isinstance(source.gateway, Balances):
         job.store.note_balances(source.name, source.gateway.balances(None))
-
-
-def statement(job: Job, source: str) -> list[Balance]:
-    """The gateway's latest statement; a currency that it left out is not stated, whatever was said of it before."""
-    noted = job.store.noted_balances(source)
-    latest = max((one.as_of for one in noted), default=None)
-    return [one for one in noted if one.as_of == latest]
 
 
 def bucket_sums(job: Job, source: str, through: datetime | None) -> dict[tuple[str, str], int]:
@@ -44,7 +37,7 @@ def settling_of(source: Source) -> timedelta:
 
 def gateway_leg(job: Job, source: Source) -> list[Leg]:
     """Leg 1: what the gateway states, with its own instant, against the sub-ledger."""
-    stated = statement(job, source.name)
+    stated = job.store.noted_balances(source.name)
     as_of = stated[0].as_of if stated else None
     ours = bucket_sums(job, source.name, as_of)
     around: list[Movement] = []

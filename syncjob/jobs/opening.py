@@ -9,7 +9,7 @@ from typing import cast
 
 from syncjob.errors import Misconfigured, Problem
 from syncjob.jobs.job import Job, Source, Tally
-from syncjob.jobs.nightly import bucket_sums, settling_of, statement
+from syncjob.jobs.nightly import bucket_sums, settling_of
 from syncjob.matching import Books
 from syncjob.model import Entry, Json
 from syncjob.moment import from_text, iso
@@ -60,7 +60,7 @@ def open_books(job: Job, source: Source, tally: Tally, *, look_again: bool = Fal
     """
     known = cast("Mapping[str, object] | None", job.store.get_fact(f"opening:{source.name}"))
     if known is None:
-        _open(job, source, statement(job, source.name), tally)
+        _open(job, source, job.store.noted_balances(source.name), tally)
     elif look_again or known["since"] != iso(job.rules.since(source.name)):
         _correct(job, source, known, tally)
 

@@ -271,7 +271,7 @@ class Store:
         return journal.runs(self._database, limit, kind)
 
     def note_balances(self, source: str, balances: Sequence[Balance]) -> None:
-        """Keep the vendor's statement of its balances (the latest of each bucket and currency)."""
+        """Keep the vendor's latest statement of its balances, whole; what it no longer names is not stated any more."""
         journal.note_balances(self._database, source, balances)
 
     def noted_balances(self, source: str) -> list[Balance]:

@@ -187,7 +187,8 @@ class Database:
             self.close()
             reason = " ".join(str(getattr(wrong, "orig", wrong)).split())
             raise StateDamaged(
-                f"the state {self.place} may or may not have kept the last change ({reason}); run again: it will be seen then"
+                f"the state {self.place} may or may not have kept the last change ({reason}); make room if the disk is "
+                "full, and run again: it will be seen then"
             ) from wrong
 
     # ------------------------------------------------------------ statements

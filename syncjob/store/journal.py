@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, delete, select, update
 
 from syncjob.errors import Misconfigured
 from syncjob.model import Json, canonical, digest
@@ -32,6 +32,7 @@ _BALANCES = (
     .where(BALANCE.c.source == bindparam("source"))
     .order_by(BALANCE.c.place, BALANCE.c.currency)
 )
+_FORGET_BALANCES = delete(BALANCE).where(BALANCE.c.source == bindparam("source"))
 _FACT = select(FACT.c.value).where(FACT.c.name == bindparam("name"))
 _LAST_AUDIT = select(_U.id, _U.chain).order_by(_U.id.desc()).limit(1)
 _AUDIT = select(AUDIT).where(_U.id > bindparam("after")).order_by(_U.id).limit(1000)
@@ -105,8 +106,9 @@ def runs(database: Database, limit: int, kind: str | None) -> list[Run]:
 
 
 def note_balances(database: Database, source: str, balances: Sequence[Balance]) -> None:
-    """Keep the latest statement of each bucket and currency."""
+    """Keep the latest statement, in place of the one before: what it no longer names is not stated any more."""
     with database.writing():
+        database.run(_FORGET_BALANCES, source=source)
         noted = [(source, one.place, one.amount.currency, one.amount.minor, micros(one.as_of)) for one in balances]
         database.upsert(BALANCE, noted)
 
