@@ -48,7 +48,8 @@ def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> 
     """The suites are modules of an installed package, wherever that stands."""
     if module_path.parent != _HERE:
         return None
-    return _Suite.from_parent(parent, path=module_path, nodeid=f"syncjob/contract/{module_path.name}")
+    suite: pytest.Module = _Suite.from_parent(parent, path=module_path, nodeid=f"syncjob/contract/{module_path.name}")
+    return suite
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
