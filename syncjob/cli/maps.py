@@ -78,7 +78,7 @@ def edit(name: str) -> None:
 @click.argument("id")
 @click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
 def explain(id: str, as_json: bool) -> None:
-    """Say for each field of a payment which rule of the map decided.
+    """Say for each field of a payment which rule decided.
 
     ID is any id that `syncjob show` takes. Each movement, fact and person that the gateway's map reads in its records is
     shown field by field: the value, the record and path it was read from, and file and line of the rule.
