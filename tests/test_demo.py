@@ -123,8 +123,8 @@ def test_what_the_demo_names_is_there(tidy):
     for name in ("books/main.beancount", "crm.sqlite", "state/syncjob.sqlite"):
         assert name in done.stdout
         assert (home / name).stat().st_size
-    [line] = [line for line in done.stdout.splitlines() if line.startswith("  syncjob show ")]
-    shown = syncjob(*line.split()[1:])
+    [line] = [line for line in done.stdout.splitlines() if re.match(r"  (python -m )?syncjob show ", line)]
+    shown = syncjob(*line.partition("syncjob ")[2].split())
     assert shown.returncode == 0
     assert "receivable (INV-" in shown.stdout
     assert max(map(len, shown.stdout.splitlines())) <= 80

@@ -16,9 +16,14 @@ README = Path(__file__).parent.parent / "README.md"
 
 
 def test_the_demo_prints_what_the_readme_shows(tmp_path: Path) -> None:
-    demo = [sys.executable, "-m", "syncjob", "demo", "--home", "my-demo"]
+    # As the README's command calls it: by the program in .venv, which nobody has put on the PATH.
+    program = tmp_path / ".venv" / "bin" / "syncjob"
+    program.parent.mkdir(parents=True)
+    program.write_text(f"#!{sys.executable}\nimport sys\n\nfrom syncjob.cli import main\n\nsys.exit(main())\n")
+    program.chmod(0o755)
     # The package of this very test run, wherever it was imported from.
-    environ = {**os.environ, "PYTHONPATH": str(Path(syncjob.__file__).parent.parent)}
+    environ = {**os.environ, "PATH": "/usr/bin:/bin", "PYTHONPATH": str(Path(syncjob.__file__).parent.parent)}
+    demo = [".venv/bin/syncjob", "demo", "--home", "my-demo"]
     seen = subprocess.run(demo, cwd=tmp_path, env=environ, capture_output=True, text=True, check=True)
     assert seen.stdout.rstrip() in README.read_text()
 

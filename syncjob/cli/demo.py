@@ -55,7 +55,7 @@ def demo(scenario: str, seed: int, port: int) -> int:
 
 def _fresh(home: Path | None) -> Path:
     if home is None:
-        return Path(tempfile.mkdtemp(prefix="syncjob-demo-"))
+        return Path(tempfile.mkdtemp(prefix="syncjob-"))
     if home.exists() and not home.is_dir():
         raise Misconfigured(f"{home} is no folder, and the demo wants a fresh home; name an empty folder or none")
     if home.exists() and any(home.iterdir()):
@@ -143,10 +143,21 @@ def _show(config: Config, page: Page | None, scenario: str) -> None:
     word = "A tidy scenario: nothing is held" if scenario == "tidy" else "A busy scenario: some of it is held"
     click.echo(f"{word}. All of it is in {home}" if page is not None else f"What there is of it is in {home}")
     click.echo("  books: books/main.beancount   CRM: crm.sqlite   state: state/syncjob.sqlite")
-    click.echo(f"  syncjob show {_a_payment(config)} --home {home}")
+    called = _called()
+    click.echo(f"  {called} show {_a_payment(config)} --home {home}")
     if scenario == "busy":
-        click.echo(f"  syncjob held list --home {home}")
-    click.echo(f"  syncjob sandbox resume --home {home} --advance 3d")
+        click.echo(f"  {called} held list --home {home}")
+    click.echo(f"  {called} sandbox resume --home {home} --advance 3d")
+
+
+def _called() -> str:
+    """What to type for syncjob here: a newcomer's environment is rarely active, and a plain `syncjob` would not be found."""
+    import shutil
+
+    if shutil.which("syncjob"):
+        return "syncjob"
+    program = Path(sys.argv[0])
+    return _shown(program) if program.name == "syncjob" else "python -m syncjob"
 
 
 def _shown(home: Path) -> str:
