@@ -482,6 +482,7 @@ def test_no_run_begins_once_somebody_wants_us_to_stop():
     lane = Lane(lambda: pytest.fail("a run was begun"), print, SimpleQueue(), lambda: NOON)
     lane.stop()
     lane.turn(lambda _: NOON)
+    assert not lane.busy
 
 
 def test_a_child_has_a_session_of_its_own_and_gives_its_exit_code_and_what_it_said():

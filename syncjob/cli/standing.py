@@ -87,9 +87,11 @@ def standing(config: Config, store: Store, now: datetime) -> dict[str, Json]:
     for block in (*config.of("accounting"), *config.of("crm")):
         targets[block.name] = _target(store, block.name, now, books=block.group == "accounting")
     from syncjob.cli.scheduling import next_run
+    from syncjob.jobs.nightly import missed_night
 
     last, nightly = store.runs(1), store.runs(1, "nightly")
     following = next_run(config.home)  # cron and systemd do not tell us theirs
+    missed = missed_night(store, config.schedule.nightly_at, config.schedule.books_zone, now)
     held = bool(store.refusals() or store.held())
     return {
         "now": _iso(now),
@@ -98,27 +100,13 @@ def standing(config: Config, store: Store, now: datetime) -> dict[str, Json]:
             "last_nightly": _run(nightly[0]) if nightly else None,
             "next": _iso(following) if following else None,
             "next_nightly_after": _iso(config.schedule.next_night(now)),
-            "night_missed": _iso(missed) if (missed := _night_missed(config, store, now)) else None,
+            "night_missed": _iso(missed) if missed else None,
             "at_work": _at_work(config) if last and last[0].ended is None else False,
         },
         "sources": sources,
         "targets": targets,
         "exit": EXIT_HELD if held else EXIT_OK,
     }
-
-
-def _night_missed(config: Config, store: Store, now: datetime) -> datetime | None:
-    """When the last night was due, if no nightly run since then has come to its end: the next runs make up for it."""
-    from syncjob.moment import business_date
-    from syncjob.timetable import night_of
-
-    table = config.schedule
-    day = business_date(now, table.books_zone)
-    nights = (night_of(day - timedelta(days=back), table.nightly_at, table.books_zone) for back in (0, 1))
-    due = next((night for night in nights if night is not None and night <= now), None)
-    if due is None or any(one.started >= due and one.exit in (EXIT_OK, EXIT_HELD) for one in store.runs(20, "nightly")):
-        return None
-    return due
 
 
 def _at_work(config: Config) -> bool | None:

@@ -24,15 +24,13 @@ from syncjob.errors import (
 from syncjob.jobs.delivery import deliver, recover
 from syncjob.jobs.job import Deadline, Intake, Job, OutOfTime, Sink, Source, Tally
 from syncjob.jobs.lacks import if_offered, not_offered
-from syncjob.jobs.nightly import books_leg, close_books, gateway_leg, read_balances, settling_of, today
+from syncjob.jobs.nightly import books_leg, close_books, gateway_leg, missed_night, read_balances, settling_of, today
 from syncjob.jobs.opening import is_open, open_books, refuse_moved_start, with_starts
 from syncjob.jobs.planning import plan_dirty
 from syncjob.jobs.poll import poll
 from syncjob.model import Delivery, Role, Status, Stream
-from syncjob.moment import business_date
 from syncjob.ports import AccountingTarget, CrmTarget
 from syncjob.reconcile import Leg
-from syncjob.timetable import night_of
 
 __all__ = ["Intake", "Job", "Report", "Sink", "Source", "is_nightly", "run"]
 
@@ -62,17 +60,12 @@ _NIGHT_AGAIN = timedelta(hours=1)
 def is_nightly(job: Job) -> bool:
     """Whether this is the first run since `nightly_at` in the books' zone, or has to make up for a night that went wrong."""
     now = job.now()
-    day = business_date(now, job.rules.zone)
-    for candidate in (day, day - timedelta(days=1)):
-        due = night_of(candidate, job.nightly_at, job.rules.zone)
-        if due is not None and due <= now:
-            # A nightly run that was killed did not close the books: the next run is the nightly one again.
-            tonight = [one for one in job.store.runs(20, "nightly") if one.ended is not None and one.started >= due]
-            if any(one.exit in (0, EXIT_HELD) for one in tonight):
-                return False
-            # Somebody was away: soon again, and where that lasts for long, no more than hourly, since a night reads deep.
-            return len(tonight) < _NIGHTS_AT_ONCE or now - tonight[0].started >= _NIGHT_AGAIN
-    return False
+    due = missed_night(job.store, job.nightly_at, job.rules.zone, now)
+    if due is None:
+        return False
+    # Somebody was away: soon again, and where that lasts for long, no more than hourly, since a night reads deep.
+    tried = [one for one in job.store.runs(20, "nightly") if one.ended is not None and one.started >= due]
+    return len(tried) < _NIGHTS_AT_ONCE or now - tried[0].started >= _NIGHT_AGAIN
 
 
 def run(

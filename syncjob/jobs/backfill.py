@@ -148,10 +148,7 @@ def _read(span: Span, before_start: bool, job: Job, source: Source, stream: Stre
                 with job.store.together():
                     landed = job.store.land(stream, feed.name, records, None, job.now())
                     job.store.set_fact(name, {"days": span.days, "done": done, "at": feed.name, "resume": page.resume})
-                tally.add("pages")
-                tally.add("records", len(records))
-                tally.add("new", landed.new)
-                tally.add("changed", landed.changed)
+                tally.landed(len(records), landed)
                 job.say(f"{source.name}: {pace.page(feed, page)}")
                 deadline.check()
 

@@ -19,7 +19,7 @@ from syncjob.errors import (
 from syncjob.model import Kept, Reading, Record, Stream
 from syncjob.plan import Ledger, Rules
 from syncjob.ports import Gateway, Target
-from syncjob.store import Store
+from syncjob.store import Landed, Store
 
 
 class SourceMap(Protocol):
@@ -89,6 +89,13 @@ class Tally:
         """Count something."""
         if number:
             self.counts[name] = self.counts.get(name, 0) + number
+
+    def landed(self, records: int, landed: Landed) -> None:
+        """Count a page and what became of its records."""
+        self.add("pages")
+        self.add("records", records)
+        self.add("new", landed.new)
+        self.add("changed", landed.changed)
 
     def stopped(self, who: str, error: SyncjobError) -> None:
         """Note that a connector could not go on: exit 6 where a person is needed, 5 where it passes by itself."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta, tzinfo
 
+from syncjob.errors import EXIT_HELD, EXIT_OK
 from syncjob.jobs.job import Job, Sink, Source
 from syncjob.model import Role
 from syncjob.moment import business_date, month_end
@@ -11,6 +12,8 @@ from syncjob.money import Money
 from syncjob.plan.crm import state
 from syncjob.ports import AccountingTarget, Assertion, Balances, Closing, InvoiceState
 from syncjob.reconcile import Leg, Movement, books_legs, gateway_legs
+from syncjob.store import Store
+from syncjob.timetable import night_of
 
 _BALANCE_ROLES = (Role.CLEARING, Role.RESERVE)
 
@@ -28,6 +31,16 @@ def bucket_sums(job: Job, source: str, through: datetime | None) -> dict[tuple[s
         if role in _BALANCE_ROLES and bucket:
             sums[bucket, currency] = sums.get((bucket, currency), 0) + minor
     return sums
+
+
+def missed_night(store: Store, at: time, zone: tzinfo, now: datetime) -> datetime | None:
+    """When the latest night was due, if no nightly run has come to its end since then; a killed one did not."""
+    day = business_date(now, zone)
+    nights = (night_of(day - timedelta(days=back), at, zone) for back in (0, 1))
+    due = next((night for night in nights if night is not None and night <= now), None)
+    if due is None or any(one.started >= due and one.exit in (EXIT_OK, EXIT_HELD) for one in store.runs(20, "nightly")):
+        return None
+    return due
 
 
 def settling_of(source: Source) -> timedelta:

@@ -98,10 +98,7 @@ def read_window(
         if each is not None:
             for record in records:
                 each(record)
-        tally.add("pages")
-        tally.add("records", len(records))
-        tally.add("new", landed.new)
-        tally.add("changed", landed.changed)
+        tally.landed(len(records), landed)
         job.say(f"{source.name}: {feed.name}: {tally.counts.get('records', 0)} records read")
         if page.cursor is None:
             deadline.check()
