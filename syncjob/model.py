@@ -183,6 +183,25 @@ class Fact:
     detail: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A postal address in its parts; `country` and `subdivision` are codes of ISO 3166 where they are known ("DE", "US-CA")."""
+
+    line1: str = ""
+    line2: str = ""
+    postal_code: str = ""
+    city: str = ""
+    subdivision: str = ""
+    country: str = ""
+
+    def __bool__(self) -> bool:
+        """Whether anything of it is known."""
+        return bool(self.line1 or self.line2 or self.postal_code or self.city or self.subdivision or self.country)
+
+
+NO_ADDRESS = Address()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
     """Who paid, as the gateway knows them; `id` is the gateway's customer id, or a digest for guests."""
@@ -195,7 +214,7 @@ class Person:
     phone: str = ""
     company: str = ""
     country: str = ""
-    address: tuple[str, ...] = ()
+    address: Address = NO_ADDRESS
 
 
 @dataclass(frozen=True, slots=True)

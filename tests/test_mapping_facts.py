@@ -24,7 +24,7 @@ from stripe_objects import (
     subscription,
 )
 
-from syncjob.model import Fact, FactKind, Person, digest
+from syncjob.model import Address, Fact, FactKind, Person, digest
 
 # ---------------------------------------------------------------- facts
 
@@ -141,7 +141,7 @@ BAKERY = Person(
     name="Example Bakery",
     email="bakery@example.com",
     country="DE",
-    address=("1 Example Street", "Example City", "DE"),
+    address=Address(line1="1 Example Street", city="Example City", country="DE"),
 )
 
 

@@ -92,9 +92,8 @@ def _lists(block: Block, scopes: Sequence[Scope]) -> Iterator[Answer]:
     for name in ("detail", "address"):
         node = block.words.get(name)
         if node is not None:
-            rules = node.mapping().items() if name == "detail" else ((None, rule) for rule in node.sequence())
-            for key, rule in rules:
-                yield _asked(block, f"{name} {key}" if key else name, rule, scopes[0], "text")
+            for key, rule in node.mapping().items():
+                yield _asked(block, f"{name} {key}", rule, scopes[0], "text")
     named: set[str] = set()
     node = block.words.get("references")
     for scope in scopes if node is not None else ():

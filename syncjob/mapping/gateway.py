@@ -14,6 +14,8 @@ from syncjob.mapping.keep import Keeping
 from syncjob.mapping.paths import Fields, Paths, Read, Scope
 from syncjob.mapping.rules import NOTHING, RETRY, Rules, Value
 from syncjob.model import (
+    NO_ADDRESS,
+    Address,
     Fact,
     FactKind,
     Fee,
@@ -55,6 +57,7 @@ _FACT = {
     "due": ("instant", False),
     "reason": ("text", False),
 }
+ADDRESS_PARTS = ("line1", "line2", "postal_code", "city", "subdivision", "country")
 _PERSON = dict.fromkeys(("id", "name", "email", "phone", "company", "country"), "text")
 _MOVEMENT_TYPES = {name: wanted for name, (wanted, _) in _MOVEMENT.items()}
 _FACT_TYPES = {name: wanted for name, (wanted, _) in _FACT.items()}
@@ -320,8 +323,8 @@ class _People(Block):
         fields = {name: self.value(name, "text") for name in _PERSON}
         self.id = fields.pop("id")
         self.fields = tuple(fields.items())
-        lines = self.words["address"].sequence() if "address" in self.words else ()
-        self.address = tuple(self.rules.value(line, "text") for line in lines)
+        parts = self.words["address"].mapping(ADDRESS_PARTS) if "address" in self.words else {}
+        self.address = tuple((name, self.rules.value(rule, "text")) for name, rule in parts.items())
 
     def person(self, stream: Stream, record: Record, known: Known) -> Person | None:
         """The person, or None where the record does not say who it was."""
@@ -329,9 +332,10 @@ class _People(Block):
         id = self.id(scope) if scope is not None else None
         if not id or scope is None:
             return None
-        lines = [line(scope) for line in self.address]
+        parts = {name: rule(scope) or "" for name, rule in self.address}
         texts = {name: rule(scope) or "" for name, rule in self.fields}
-        return Person(stream=stream, id=id, as_of=record.as_of, address=tuple(line for line in lines if line), **texts)
+        address = Address(**parts) if any(parts.values()) else NO_ADDRESS
+        return Person(stream=stream, id=id, as_of=record.as_of, address=address, **texts)
 
 
 def _problem(stream: Stream, record: Record, refused: RecordRefused) -> Problem:
