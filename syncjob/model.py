@@ -454,6 +454,7 @@ class Delivery(NamedTuple):
     delivered_digest: str = ""
     delivered_as_of: datetime | None = None
     history: tuple[str, ...] = ()
+    map: str = ""  # digest of the gateway's and the target's map that made the body
 
 
 # ---------------------------------------------------------------- keys

@@ -241,6 +241,10 @@ Found: TypeAlias = Present | Absent | CannotTell
 class FieldMap(Protocol):
     """What planning asks of a target's map."""
 
+    @property
+    def digest(self) -> str:
+        """What stands for the map's text: another text, another digest."""
+
     def body(self, kind: DocumentKind, happening: Mapping[str, object]) -> dict[str, Json]:
         """The target's fields for one document. Raises RecordRefused where a value does not fit."""
 

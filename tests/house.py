@@ -128,6 +128,7 @@ class FakeGateway:
 class FakeMap:
     """Reads the fake gateway's charges."""
 
+    digest = "fake"
     keep: Mapping[str, Kept] = {
         "charge": Kept("charge", tuple((name,) for name in ("id", "amount", "currency", "created", "name", "invoice")))
     }
@@ -164,6 +165,8 @@ class FakeMap:
 
 class FakeFields:
     """A target map that passes on what tests look at."""
+
+    digest = "fields"
 
     def body(self, kind: DocumentKind, happening: Mapping[str, object]) -> dict[str, Json]:
         """Amount, currency and name, as plain text."""

@@ -189,6 +189,8 @@ def entry(key: str, *lines: Line, **more: Any) -> Entry:
 class Words:
     """A target map that passes every field on, as text, and can be told to refuse a kind of document."""
 
+    digest = "words"
+
     def __init__(self, refuses: DocumentKind | None = None) -> None:
         self.refuses = refuses
 
@@ -247,7 +249,7 @@ class Diary:
             entries=tuple(self.entries),
             applications=tuple(latest.values()),
             deliveries={key: one for key, one in self.deliveries.items() if one.subject == self.subject},
-            posted=frozenset(self.posted),
+            posted=dict(self.posted),
         )
         decided = plan(known, self.rules, mirror or books(), self.people)
         keys = [one.key for one in (*self.entries, *decided.entries)]

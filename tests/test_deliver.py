@@ -314,6 +314,25 @@ def test_the_same_said_later_makes_what_was_said_in_between_old_news() -> None:
     assert proceed("books", document("B", as_of=NOON + HOUR), "f", told) is None
 
 
+def test_a_changed_map_alone_leaves_what_was_delivered_as_it_is() -> None:
+    before = delivered("A")._replace(map="last year's")
+    assert proceed("books", document("B", as_of=NOON), "facts of A", before, "this year's") is None
+    correct = proceed("books", document("B", as_of=NOON), "facts of A", before, "this year's", correct=True)
+    assert correct is not None
+    assert (correct.action, correct.revision, correct.map) == (Action.UPDATE, 2, "this year's")
+    news = proceed("books", document("B", as_of=NOON + HOUR), "facts of B", before, "this year's")
+    assert news is not None
+    assert (news.action, news.map) == (Action.UPDATE, "this year's")
+
+
+def test_a_changed_map_counts_at_once_for_what_was_never_delivered() -> None:
+    refused = after(sent("A"), Refused("k", Problem("k", "books", "too long")), NOON)._replace(map="the long one")
+    for before in (refused, planned("A")._replace(map="the long one")):
+        again = proceed("books", document("B", as_of=NOON), "facts of A", before, "the short one")
+        assert again is not None
+        assert (again.body["text"], again.map, again.action) == ("B", "the short one", Action.CREATE)
+
+
 def test_the_same_said_again_changes_nothing() -> None:
     for one in (planned("A"), delivered("A"), after(sent("A"), Refused("k", Problem("k", "books", "closed")), NOON)):
         assert proceed("books", document("A"), "facts of A", one) is None

@@ -44,6 +44,8 @@ from syncjob.posting import post
 class Names:
     """A target map that writes only the customer's name."""
 
+    digest = "names"
+
     def body(self, kind: DocumentKind, happening: Mapping[str, object]) -> dict[str, Json]:
         return {"name": str(happening.get("customer_name"))}
 
@@ -384,9 +386,9 @@ def test_an_invoice_is_open_part_paid_or_paid(open: int, paid: int, word: str) -
 
 def test_a_deal_shows_what_became_of_an_invoice_and_is_told_once() -> None:
     bill = invoice(total=100_00, open=90_00)
-    (deal,) = invoice_documents("books", bill, eur(60_00), [BOOKS, CRM], {})
+    (deal,) = invoice_documents("books", bill, eur(60_00), rules(ledgers=(BOOKS, CRM)), {})
     assert (deal.key, deal.body["state"], deal.body["open"]) == ("crm:books:INV-1:deal", "part paid", "30.00 EUR")
-    assert invoice_documents("books", bill, eur(60_00), [CRM], {("crm", deal.key): deal}) == []
+    assert invoice_documents("books", bill, eur(60_00), rules(ledgers=(CRM,)), {("crm", deal.key): deal}) == []
 
 
 # ---------------------------------------------------------------- what is asked for

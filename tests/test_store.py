@@ -137,7 +137,7 @@ def test_what_was_saved_comes_back_as_one_story(store: Store) -> None:
     planned(store, "ch_1", applications=((subject("ch_1"), paid),), refusals=((subject("ch_1"), refused),))
     (story,) = store.stories([subject("ch_1")])
     assert (story.entries, story.applications, story.deliveries) == ((entry("ch_1"),), (paid,), (delivery("ch_1"),))
-    assert story.posted == {("books", "shop:ch_1")}
+    assert story.posted == {("books", "shop:ch_1"): "books:shop:ch_1:receipt"}
     assert store.refusals() == store.refusals("shop") == [(subject("ch_1"), refused)]
     assert store.refusals("stall") == []
     assert names(store) == []

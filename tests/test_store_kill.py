@@ -15,7 +15,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from kept import NOON, SHOP, call, delivery, eur, invoice, record, subject
+from kept import NOON, SHOP, call, delivery, eur, invoice, planned, record, subject
 from sqlalchemy import Table, select
 
 from syncjob.errors import Busy, Misconfigured, StateDamaged
@@ -232,6 +232,7 @@ def test_a_commit_of_unknown_outcome_ends_the_connection(store: Store, monkeypat
 # ---------------------------------------------------------------- versions
 
 EXTRA = "extra"
+NOW = schema.MIGRATIONS
 
 
 def _first(database: Database) -> None:
@@ -249,17 +250,33 @@ def test_a_migration_that_was_killed_between_its_steps_goes_on(store_url: str, m
         _second(database)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(schema, "MIGRATIONS", (schema.Migration(2, (_first, killed)),))
+    monkeypatch.setattr(schema, "MIGRATIONS", (*NOW, schema.Migration(3, (_first, killed)),))
     with pytest.raises(KeyboardInterrupt):
         Store.open(store_url)
-    monkeypatch.setattr(schema, "MIGRATIONS", ())
+    monkeypatch.setattr(schema, "MIGRATIONS", NOW)
     with pytest.raises(StateDamaged, match="upgrade syncjob"):
         Store.open(store_url)  # an older program never works on a half-migrated state
-    monkeypatch.setattr(schema, "MIGRATIONS", (schema.Migration(2, (_first, _second)), schema.Migration(3, (_second,))))
+    monkeypatch.setattr(schema, "MIGRATIONS", (*NOW, schema.Migration(3, (_first, _second)), schema.Migration(4, (_second,))))
     for _ in range(2):
         store = Store.open(store_url)
         assert store._database.command(f"SELECT count(*) FROM {EXTRA}")[0][0] == 2  # noqa: S608
         store.close()
+
+
+def test_a_state_of_version_1_keeps_what_it_holds(store: Store, store_url: str) -> None:
+    planned(store, "ch_1")
+    for words in (
+        "ALTER TABLE delivery DROP COLUMN map",
+        "DROP TABLE customer",
+        "DROP TABLE mapcount",
+        "UPDATE meta SET value = '1' WHERE name IN ('schema', 'schema steps done')",
+    ):
+        store._database.command(words)
+    again = Store.open(store_url)
+    assert list(again.lookup("books", [delivery("ch_1").key]).values()) == [delivery("ch_1")]
+    assert again._database.command("SELECT count(*) FROM customer")[0][0] == 0
+    assert again._database.command("SELECT count(*) FROM mapcount")[0][0] == 0
+    again.close()
 
 
 def test_the_state_of_a_newer_syncjob_is_refused_and_left_as_it_is(store: Store, store_url: str) -> None:
@@ -273,13 +290,13 @@ def test_the_state_of_a_newer_syncjob_is_refused_and_left_as_it_is(store: Store,
 
 def test_a_migration_waits_for_no_run_that_is_at_work(store: Store, store_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with store.run_lock():
-        monkeypatch.setattr(schema, "MIGRATIONS", (schema.Migration(2, (_first,)),))
+        monkeypatch.setattr(schema, "MIGRATIONS", (*NOW, schema.Migration(3, (_first,)),))
         with pytest.raises(Busy):
             Store.open(store_url)
 
 
 def test_a_fresh_state_has_the_newest_version(store_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(schema, "MIGRATIONS", (schema.Migration(2, (_first, _second)),))
+    monkeypatch.setattr(schema, "MIGRATIONS", (*NOW, schema.Migration(3, (_first, _second)),))
     store = Store.open(store_url)
     assert schema.pending(store._database) == 0
     store.close()

@@ -29,6 +29,9 @@ class SourceMap(Protocol):
     def keep(self) -> Mapping[str, Kept]:
         """What of each record type is kept on disk."""
 
+    @property
+    def digest(self) -> str:
+        """What stands for the map's text."""
 
     def read(self, stream: Stream, subject: str, records: Sequence[Record]) -> Reading:
         """What the newest records of one subject say."""

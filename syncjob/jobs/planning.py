@@ -8,9 +8,10 @@ from dataclasses import replace
 from syncjob.errors import EXIT_BUG, Problem, RecordRefused
 from syncjob.jobs.job import Deadline, Job, Source, Tally
 from syncjob.matching import Books
-from syncjob.model import Delivery, Reading, Refusal, movement_key
+from syncjob.model import Delivery, Json, Reading, Refusal, movement_key
+from syncjob.moment import iso
 from syncjob.money import Money
-from syncjob.plan import Decided, Known, contact_keys, invoice_documents, plan, wanted_numbers
+from syncjob.plan import Decided, Known, contact_keys, invoice_documents, made_by, plan, wanted_numbers
 from syncjob.plan.proceed import under_way
 from syncjob.store import Plan, Story, Subject
 
@@ -22,6 +23,7 @@ def plan_dirty(job: Job, deadline: Deadline, tally: Tally) -> None:
     """Plan every dirty subject once; what is under way at a target stays dirty for a later run."""
     later: set[tuple[str, str]] = set()
     done = 0
+    note_maps(job)
     while True:
         dirty = job.store.dirty(BATCH + len(later))
         batch = [one for one in dirty if (one.scope, one.name) not in later][:BATCH]
@@ -34,6 +36,17 @@ def plan_dirty(job: Job, deadline: Deadline, tally: Tally) -> None:
         done += len(payments) or len(invoices)
         job.say(f"planned {done}")
         deadline.check()
+
+
+def note_maps(job: Job) -> None:
+    """Remember which maps stand behind the digest that documents carry, and since when."""
+    for sink in job.sinks:
+        target = f"{'accounting' if sink.ledger.books else 'crm'} of {sink.name}"
+        for source in job.sources:
+            name = f"map:{made_by(source.map.digest, sink.ledger.map.digest)}"
+            if job.store.get_fact(name) is None:
+                maps: dict[str, Json] = {f"gateway of {source.name}": source.map.digest, target: sink.ledger.map.digest}
+                job.store.set_fact(name, {"since": iso(job.now()), "maps": maps})
 
 
 def _plan_records(job: Job, subjects: Sequence[Subject], tally: Tally) -> list[Subject]:
@@ -82,6 +95,7 @@ def _known(story: Story, source: Source) -> Known:
         applications=story.applications,
         deliveries={(d.target, d.key): d for d in story.deliveries},
         posted=story.posted,
+        map=source.map.digest,
     )
 
 
@@ -119,6 +133,6 @@ def _plan_invoices(job: Job, subjects: Sequence[Subject]) -> list[Subject]:
         if any(under_way(delivery) for delivery in story.deliveries):
             again.append(story.subject)
         paid = Money(brought, invoice.total.currency)
-        deliveries += invoice_documents(story.subject.scope, invoice, paid, job.rules.ledgers, known)
+        deliveries += invoice_documents(story.subject.scope, invoice, paid, job.rules, known)
     job.store.save(Plan(subjects=tuple(subjects), deliveries=tuple(deliveries), dirty=tuple(again)), job.now())
     return again

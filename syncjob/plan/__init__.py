@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
+from functools import lru_cache
 
 from syncjob.chart import Chart
 from syncjob.errors import Problem, RecordRefused
@@ -22,7 +23,6 @@ from syncjob.model import (
     Record,
     Refusal,
     Transaction,
-    canonical,
     digest,
     movement_key,
 )
@@ -55,6 +55,7 @@ class Rules:
     chart: Chart
     ledgers: tuple[Ledger, ...]
     earlier: Mapping[str, datetime] = field(default_factory=dict)  # a source whose cut-over a backfill has moved back
+    correct: bool = False  # what was delivered follows a changed map, too
 
     def since(self, source: str) -> datetime:
         """The cut-over instant of a source: nothing older is posted."""
@@ -72,7 +73,8 @@ class Known:
     entries: tuple[Entry, ...] = ()
     applications: tuple[Application, ...] = ()
     deliveries: Mapping[tuple[str, str], Delivery] = field(default_factory=dict)  # (target, document key)
-    posted: frozenset[tuple[str, str]] = frozenset()
+    posted: Mapping[tuple[str, str], str] = field(default_factory=dict)  # (target, entry key) -> document
+    map: str = ""  # digest of the gateway's map that read it
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +144,8 @@ def _plan(known: Known, rules: Rules, books: Books, people: dict[tuple[str, str]
             # What another subject of this batch made of a contact is newer than what the store knew before the batch.
             existing = shared.get(key) or people.get(key) or known.deliveries.get(key)
             again = again or under_way(existing)
-            delivery = _proceed_person(ledger.name, document, facts, existing, known.subject)
+            stamp = made_by(known.map, ledger.map.digest)
+            delivery = _proceed_person(ledger.name, document, facts, existing, known.subject, stamp, correct=rules.correct)
             if delivery is not None:
                 deliveries.append(delivery)
                 if document.kind in _SHARED:
@@ -163,7 +166,15 @@ def _plan(known: Known, rules: Rules, books: Books, people: dict[tuple[str, str]
 _SHARED = (DocumentKind.CONTACT, DocumentKind.COMPANY)
 
 
-def _proceed_person(target: str, document: Document, facts: str, existing: Delivery | None, subject: str) -> Delivery | None:
+@lru_cache(maxsize=100)
+def made_by(gateway: str, target: str) -> str:
+    """What stands for a pair of maps in the documents that they make; "" as the gateway's where books alone tell it."""
+    return digest(gateway, target)
+
+
+def _proceed_person(
+    target: str, document: Document, facts: str, existing: Delivery | None, subject: str, stamp: str, *, correct: bool
+) -> Delivery | None:
     shared = document.kind in _SHARED and existing is not None and existing.subject != subject
     if shared and existing is not None:
         # The gateway's customer record says who somebody is; what one payment's billing details say only fills a gap.
@@ -179,7 +190,7 @@ def _proceed_person(target: str, document: Document, facts: str, existing: Deliv
                 body=document.body,
                 needs=document.needs,
             )
-    return proceed(target, document, facts, existing)
+    return proceed(target, document, facts, existing, stamp, correct=correct)
 
 
 def _post(known: Known, rules: Rules) -> tuple[list[Entry], list[Refusal], list[Transaction], bool]:
@@ -252,16 +263,17 @@ def _facts_digest(known: Known, applications: Sequence[Application]) -> str:
 
 
 def invoice_documents(
-    scope: str, invoice: Invoice, paid: Money, ledgers: Sequence[Ledger], deliveries: Mapping[tuple[str, str], Delivery]
+    scope: str, invoice: Invoice, paid: Money, rules: Rules, deliveries: Mapping[tuple[str, str], Delivery]
 ) -> list[Delivery]:
     """The deals that show sales what became of an invoice."""
     planned: list[Delivery] = []
-    for ledger in ledgers:
+    facts = digest(invoice.number, invoice.customer, invoice.email, str(invoice.total), str(invoice.open), str(paid))
+    for ledger in rules.ledgers:
         if ledger.books or DocumentKind.DEAL not in ledger.kinds:
             continue
         document = crm_documents.deal(ledger.name, ledger.map, scope, invoice, paid)
-        facts = digest(canonical(document.body))
-        delivery = proceed(ledger.name, document, facts, deliveries.get((ledger.name, document.key)))
+        existing, stamp = deliveries.get((ledger.name, document.key)), made_by("", ledger.map.digest)
+        delivery = proceed(ledger.name, document, facts, existing, stamp, correct=rules.correct)
         if delivery is not None:
             planned.append(delivery)
     return planned

@@ -5,11 +5,14 @@ from __future__ import annotations
 from syncjob.model import Action, Delivery, Document, Spelled, Status, canonical, digest
 
 
-def proceed(target: str, document: Document, facts: str, existing: Delivery | None) -> Delivery | None:
-    """The delivery as it should stand now, or None where nothing is to be done.
+def proceed(
+    target: str, document: Document, facts: str, existing: Delivery | None, map: str = "", *, correct: bool = False
+) -> Delivery | None:
+    """The delivery as it should stand now, or None where nothing is to be done. `map` is the digest of the maps that made it.
 
-    A delivery under way is left alone: its bytes are committed, its subject is planned again later. Old news never replaces
-    newer news. What turned back to the delivered state before it was sent is simply not sent.
+    What was delivered stays as it is while only a map has changed: a changed map counts from now on. With `correct` it counts
+    for what was delivered, too. A delivery under way is left alone: its bytes are committed, its subject is planned again
+    later. Old news never replaces newer news. What turned back to the delivered state before it was sent is simply not sent.
     """
     body = Spelled(document.body)
     content = digest(body.text, canonical(dict(document.needs)))
@@ -29,6 +32,7 @@ def proceed(target: str, document: Document, facts: str, existing: Delivery | No
             facts=facts,
             needs=document.needs,
             date=document.date,
+            map=map,
         )
     if under_way(existing) or document.as_of < existing.as_of:
         return None
@@ -36,6 +40,9 @@ def proceed(target: str, document: Document, facts: str, existing: Delivery | No
         # The same said again, later or by a better witness, still makes anything said in between old news.
         told = existing._replace(facts=facts, as_of=document.as_of, subject=document.subject)
         return None if told == existing else told
+    arrived = existing.status is Status.DELIVERED
+    if arrived and existing.facts == facts and existing.map not in ("", map) and not correct:
+        return None
     fresh = existing._replace(
         body=body,
         digest=content,
@@ -48,6 +55,7 @@ def proceed(target: str, document: Document, facts: str, existing: Delivery | No
         due=None,
         attempts=0,
         problem=None,
+        map=map,
     )
     # A request that was refused, or tried and not carried out, has used its idempotency key: the changed one needs another.
     generation = existing.generation + (existing.status is Status.HELD or existing.attempts > 0)

@@ -106,7 +106,7 @@ def _stories(database: Database, wanted: Sequence[Subject], seen: Seen) -> list[
                 tuple(sorted(entries.get(number, ()), key=lambda e: (e.effective, e.key))),
                 tuple(latest[movement] for movement in sorted(latest)) if (latest := applications.get(number, {})) else (),
                 tuple(sorted(deliveries.get(number, ()), key=lambda d: (d.target, d.key))),
-                frozenset(posted.get(number, ())),
+                posted.get(number, {}),
             )
         )
     return told
@@ -135,17 +135,17 @@ def _entries(database: Database, found: Iterable[Any], names: dict[int, str]) ->
 
 def _entries_and_documents(
     database: Database, numbers: list[int], names: dict[int, str]
-) -> tuple[dict[int, list[Entry]], dict[int, list[tuple[str, str]]]]:
+) -> tuple[dict[int, list[Entry]], dict[int, dict[tuple[str, str], str]]]:
     entries: dict[int, list[Entry]] = {}
-    posted: dict[int, list[tuple[str, str]]] = {}
+    posted: dict[int, dict[tuple[str, str], str]] = {}
     known: dict[int, tuple[int, str]] = {}
     for subject, id, entry in _entries(database, database.rows(_ENTRIES, subjects=numbers), names):
         entries.setdefault(subject, []).append(entry)
         known[id] = (subject, entry.key)
     if known:
-        for id, target, _ in database.rows(_POSTED, entries=list(known)):
+        for id, target, document in database.rows(_POSTED, entries=list(known)):
             subject, key = known[id]
-            posted.setdefault(subject, []).append((target, key))
+            posted.setdefault(subject, {})[target, key] = document
     return entries, posted
 
 

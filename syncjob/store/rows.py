@@ -363,7 +363,7 @@ STATE_NAMES = tuple(column.name for column in DELIVERY.columns)[3:21]
 
 def delivery_row(subject: int, one: Delivery) -> Values:
     """A delivery's row."""
-    rest = (one.digest, one.facts, object_text(one.needs), object_text(one.body))
+    rest = (one.digest, one.facts, object_text(one.needs), object_text(one.body), one.map)
     return (one.key, one.target, subject, *state_values(one), *rest)
 
 
@@ -373,7 +373,7 @@ DELIVERY_COLUMNS = tuple(column for column in DELIVERY.columns if column.name !=
 def delivery_of(subject: str, row: Any) -> Delivery:
     """A delivery from the values of DELIVERY_COLUMNS."""
     key, target, kind, action, revision, generation, status, _, day, due, as_of, attempts, call, problem, *more = row
-    remote, remote_version, delivered_revision, delivered_digest, delivered_as_of, history, digest, facts, needs, body = more
+    remote, remote_version, delivered_revision, delivered_digest, delivered_as_of, history, digest, facts, needs, body, map = more
     return Delivery(
         target=target,
         key=key,
@@ -398,4 +398,5 @@ def delivery_of(subject: str, row: Any) -> Delivery:
         delivered_digest=delivered_digest,
         delivered_as_of=instant_of(delivered_as_of),
         history=tuple(json_of(history)),
+        map=map,
     )

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Integer, inspect, select
+from sqlalchemy import Integer, Table, inspect, select
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from syncjob import __version__
 from syncjob.errors import Misconfigured, StateDamaged
 from syncjob.store.database import FENCE, Database
-from syncjob.store.tables import META, METADATA
+from syncjob.store.tables import CUSTOMER, DELIVERY, MAPCOUNT, META, METADATA
 
 _SCHEMA, _STEPS, _WRITTEN_BY = "schema", "schema steps done", "written by"
 _ALL = select(META.c.name, META.c.value)
@@ -28,7 +28,17 @@ class Migration:
     steps: tuple[Callable[[Database], None], ...]
 
 
-MIGRATIONS: tuple[Migration, ...] = ()  # version 1 is what `_create` makes; each later one is added here and to tables.py
+def _maps_of_documents(database: Database) -> None:
+    database.command(f"ALTER TABLE {DELIVERY.name} ADD COLUMN map TEXT NOT NULL DEFAULT ''")
+
+
+def _customers_and_counts(database: Database) -> None:
+    for words in definitions(database, tables=(CUSTOMER, MAPCOUNT)):
+        database.command(words)
+
+
+# Version 1 is what `_create` made first; each later one is added here and to tables.py.
+MIGRATIONS: tuple[Migration, ...] = (Migration(2, (_maps_of_documents, _customers_and_counts)),)
 
 
 def prepare(database: Database, *, create: bool) -> bool:
@@ -105,8 +115,8 @@ def _create(database: Database) -> None:
         _set(database, {_SCHEMA: _newest(), _STEPS: len(last), _WRITTEN_BY: __version__, FENCE: 0})
 
 
-def definitions(database: Database, *, strict: bool | None = None) -> list[str]:
-    """The statements that make all tables. SQLite before 3.37 knows no STRICT: there, each whole number is checked."""
+def definitions(database: Database, *, strict: bool | None = None, tables: Sequence[Table] = ()) -> list[str]:
+    """The statements that make these tables, or all. SQLite before 3.37 knows no STRICT: there, each whole number is checked."""
     dialect = database.connection.dialect
     if strict is None:
         strict = (
@@ -115,7 +125,7 @@ def definitions(database: Database, *, strict: bool | None = None) -> list[str]:
             else False
         )
     made: list[str] = []
-    for table in METADATA.sorted_tables:
+    for table in tables or METADATA.sorted_tables:
         words = str(CreateTable(table).compile(dialect=dialect)).strip()
         if isinstance(dialect, sqlite.dialect):
             words = (

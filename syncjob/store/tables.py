@@ -282,6 +282,7 @@ class DeliveryRow(Row, table=True):
     facts: str = _text()
     needs: str = _text()
     body: str = _text()
+    map: str = _text()  # which maps made it; version 2
 
 
 class CallRow(Row, table=True):
@@ -394,6 +395,31 @@ class FactRow(Row, table=True):
     value: str = _text()
 
 
+class CustomerRow(Row, table=True):
+    """The crosswalk: what one system calls a customer whom others know as well; one number, one customer. Version 2."""
+
+    __tablename__ = "customer"
+    __table_args__ = (Index("ix_customer_number", "number"),)
+    system: str = _text(key=True)  # the name of a gateway account, of books or of a CRM
+    id: str = _text(key=True)
+    number: int = _whole()
+    how: str = _text()  # who said so: a person, or the rule that found it
+    since: int = _whole()
+
+
+class MapCountRow(Row, table=True):
+    """What a map's rules did on one day (UTC), by field; `value` is a word that was new. Version 2."""
+
+    __tablename__ = "mapcount"
+    __table_args__ = (_CLUSTERED,)
+    map: str = _text(key=True)
+    day: str = _text(key=True)
+    field: str = _text(key=True)
+    what: str = _text(key=True)
+    value: str = _text(key=True)
+    number: int = _whole()
+
+
 class AuditRow(Row, table=True):
     """One line of the audit log; `chain` is the digest of this line and of the chain before it."""
 
@@ -419,3 +445,4 @@ POSTED, APPLICATION, PART, REFUSAL = _table(PostedRow), _table(ApplicationRow), 
 DELIVERY, CALL, MEMBER, INVOICE = _table(DeliveryRow), _table(CallRow), _table(MemberRow), _table(InvoiceRow)
 MIRROR, BINDING, CODE, RUN = _table(MirrorRow), _table(BindingRow), _table(CodeRow), _table(RunRow)
 BALANCE, FACT, AUDIT = _table(BalanceRow), _table(FactRow), _table(AuditRow)
+CUSTOMER, MAPCOUNT = _table(CustomerRow), _table(MapCountRow)

@@ -53,7 +53,7 @@ class Story:
     entries: tuple[Entry, ...] = ()
     applications: tuple[Application, ...] = ()
     deliveries: tuple[Delivery, ...] = ()
-    posted: frozenset[tuple[str, str]] = frozenset()  # (target, entry key) pairs that have their document
+    posted: Mapping[tuple[str, str], str] = field(default_factory=dict)  # (target, entry key) -> the document that brings it
 
 
 @dataclass(frozen=True, slots=True)
