@@ -427,6 +427,9 @@ def test_the_story_as_json_names_map_rule_lines_and_attempts(home, capsys):
     assert sum(1 for entry in story["posted"] for line in entry["lines"] if line["role"] == "clearing") == 1
     receipt = next(one for one in story["documents"] if one["target"] == "books")
     assert (receipt["status"], len(receipt["calls"])) == ("delivered", 1)
+    assert receipt["maps"]["maps"] == {"shop": "fake", "books": "fields"}
+    assert run("show", "ch_1", home=home) == 0
+    assert "made by the map of books fields, of shop fake" in capsys.readouterr().out
 
 
 def test_an_id_that_nobody_knows_is_said_to_be_unknown(home, capsys):

@@ -188,6 +188,7 @@ def _document(store: Store, one: Delivery) -> Json:
             for sent, settled, call, outcome in store.calls_of(one.target, one.key)
         ],
         "history": list(one.history),
+        "maps": store.get_fact(f"map:{one.map}") if one.map else None,
         "body": one.body,
     }
 
@@ -274,6 +275,9 @@ def _delivered(config: Config, one: Mapping[str, Json]) -> list[str]:
     for call in _rows(one["calls"]):
         end = f"{call['outcome']} {_local(config, call['settled'])}" if call["settled"] else "not answered"
         lines += _wrapped(6, f"{_local(config, call['committed'])}  sent as {str(call['call'])[:8]}, {end}")
+    if one["maps"]:
+        told = cast("Mapping[str, Mapping[str, str]]", one["maps"])["maps"]
+        lines += _wrapped(6, "made by the map of " + ", of ".join(f"{name} {digest[:8]}" for name, digest in told.items()))
     for line in cast("Sequence[str]", one["history"]):
         lines += _wrapped(6, line)
     if one["why"]:

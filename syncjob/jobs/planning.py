@@ -41,12 +41,13 @@ def plan_dirty(job: Job, deadline: Deadline, tally: Tally) -> None:
 def note_maps(job: Job) -> None:
     """Remember which maps stand behind the digest that documents carry, and since when."""
     for sink in job.sinks:
-        target = f"{'accounting' if sink.ledger.books else 'crm'} of {sink.name}"
+        of_target: dict[str, Json] = {sink.name: sink.ledger.map.digest}
+        pairs = {made_by("", sink.ledger.map.digest): of_target}
         for source in job.sources:
-            name = f"map:{made_by(source.map.digest, sink.ledger.map.digest)}"
-            if job.store.get_fact(name) is None:
-                maps: dict[str, Json] = {f"gateway of {source.name}": source.map.digest, target: sink.ledger.map.digest}
-                job.store.set_fact(name, {"since": iso(job.now()), "maps": maps})
+            pairs[made_by(source.map.digest, sink.ledger.map.digest)] = {source.name: source.map.digest, **of_target}
+        for stamp, maps in pairs.items():
+            if job.store.get_fact(f"map:{stamp}") is None:
+                job.store.set_fact(f"map:{stamp}", {"since": iso(job.now()), "maps": maps})
 
 
 def _plan_records(job: Job, subjects: Sequence[Subject], tally: Tally) -> list[Subject]:
