@@ -373,7 +373,8 @@ DELIVERY_COLUMNS = tuple(column for column in DELIVERY.columns if column.name !=
 def delivery_of(subject: str, row: Any) -> Delivery:
     """A delivery from the values of DELIVERY_COLUMNS."""
     key, target, kind, action, revision, generation, status, _, day, due, as_of, attempts, call, problem, *more = row
-    remote, remote_version, delivered_revision, delivered_digest, delivered_as_of, history, digest, facts, needs, body, map = more
+    remote, remote_version, delivered_revision, delivered_digest, delivered_as_of, *said = more
+    history, digest, facts, needs, body, map = said
     return Delivery(
         target=target,
         key=key,

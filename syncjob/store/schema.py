@@ -116,7 +116,7 @@ def _create(database: Database) -> None:
 
 
 def definitions(database: Database, *, strict: bool | None = None, tables: Sequence[Table] = ()) -> list[str]:
-    """The statements that make these tables, or all. SQLite before 3.37 knows no STRICT: there, each whole number is checked."""
+    """The statements that make these tables, or all; SQLite before 3.37 knows no STRICT: there each whole number is checked."""
     dialect = database.connection.dialect
     if strict is None:
         strict = (
