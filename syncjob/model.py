@@ -153,6 +153,9 @@ class Transaction:
     occurred: datetime
     effective: datetime  # when the gateway's balance moved (UTC)
     available: datetime | None = None
+    paid_out: datetime | None = None  # when it reached the bank
+    dated: datetime | None = None  # the instant that decides its business date, None: effective
+    date_zone: str = ""  # the zone of that day, "": the books'
     gross: Money
     fees: tuple[Fee, ...] = ()
     net: Money

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from email.utils import parsedate_to_datetime
@@ -12,6 +13,8 @@ from syncjob.errors import Misconfigured, RecordRefused
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_LOCAL = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?", re.ASCII)
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _SECONDS_MAX = 253_402_300_799  # 9999-12-31T23:59:59Z, the last second a datetime can hold
 
 
@@ -48,6 +51,51 @@ def from_text(text: str) -> datetime:
     except (ValueError, OverflowError) as wrong:
         raise RecordRefused(f"time is {text!r}, which is not ISO 8601: {wrong}") from wrong
     raise RecordRefused(f"time is {text!r}, which has no offset; write it with Z or +00:00")
+
+
+def from_local(text: str, where: tzinfo, *, later: bool = False) -> datetime:
+    """The instant of a clock's time in a zone, such as 2026-10-25 02:30:00; one that no clock there ever showed is refused.
+
+    In the night when clocks go back an hour comes twice: its first pass is meant, or with `later` its second.
+    """
+    if not _LOCAL.fullmatch(text):
+        raise RecordRefused(f"time is {text!r}, which is not a local time such as 2026-10-25 02:30:00, without an offset")
+    try:
+        shown = datetime.fromisoformat(_padded(text)).replace(tzinfo=where, fold=int(later))
+        instant = shown.astimezone(UTC)
+    except (ValueError, OverflowError) as wrong:
+        raise RecordRefused(f"time is {text!r}, which no calendar has: {wrong}") from None
+    if not tz.datetime_exists(shown):
+        raise RecordRefused(f"time is {text!r}, which was skipped when clocks there were put forward")
+    return instant
+
+
+def from_day(text: str, where: tzinfo) -> datetime:
+    """The first instant (UTC) of a calendar day such as 2026-01-31 in a zone."""
+    day = to_day(text)
+    try:
+        instant = start_of(day, where)
+        if business_date(instant, where) == day:
+            return instant
+    except (ValueError, OverflowError):
+        pass
+    raise RecordRefused(f"day is {text!r}, which was skipped there")
+
+
+def to_day(text: str) -> date:
+    """A calendar day as ISO 8601 writes it, 2026-01-31."""
+    try:
+        if _DAY.fullmatch(text):
+            return date.fromisoformat(text)
+    except ValueError:
+        pass
+    raise RecordRefused(f"day is {text!r}, which is no calendar day such as 2026-01-31")
+
+
+def _padded(text: str) -> str:
+    """A fraction in three or six digits: what Python 3.11 reads, and earlier ones too."""
+    whole, dot, fraction = text.partition(".")
+    return f"{whole}.{fraction.ljust(6, '0')}" if dot else whole
 
 
 def from_http(text: str) -> datetime | None:

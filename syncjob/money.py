@@ -137,6 +137,18 @@ def from_gateway(gateway: str, amount: object, currency: object) -> Money:
     return Money(minor, code)
 
 
+def from_decimal(amount: object, currency: object) -> Money:
+    """Turn an amount that a gateway writes with a decimal point ("12.34", or such a JSON number) into Money, exactly or not."""
+    code = currency.upper() if isinstance(currency, str) and currency.isascii() else currency
+    if not isinstance(code, str) or code not in _ISO:
+        raise _unknown(currency)
+    if type(amount) is int:  # a JSON number without a point, in whole units of the currency
+        return Money(amount * 10 ** _ISO[code], code)
+    if not isinstance(amount, str):
+        raise RecordRefused(f"amount is {amount!r}, not a plain decimal such as 48.25")
+    return Money.of(amount, code)
+
+
 def declare_gateway(gateway: str, exponents: Mapping[str, int | None]) -> None:
     """Learn where another package's gateway has other decimals than ISO (None: not documented); a table of ours stays."""
     if gateway in _BUNDLED:

@@ -358,6 +358,26 @@ class Chart(Protocol):
         """The chart of the books, closed accounts included. Raises ConnectorDown where it cannot be read."""
 
 
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """A contact as a CRM lists it, whoever made it."""
+
+    id: str
+    name: str = ""
+    email: str = ""
+
+
+@runtime_checkable
+class Contacts(Protocol):
+    """A CRM that can be asked about contacts that syncjob did not make, before one is linked with a customer.
+
+    A linked one comes as an UPDATE whose `expected` names it; where it is gone that is refused, and nothing is made.
+    """
+
+    def contacts(self, wanted: str) -> list[Contact]:
+        """The contact of this id alone; without one, some whose id, name or e-mail look like it. Raises ConnectorDown."""
+
+
 class CrmTarget(Target, Protocol):
     """A CRM."""
 

@@ -7,11 +7,12 @@ edits a posted entry. Amounts are the gateway's own minor units, never percentag
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 
 from syncjob.errors import Problem, RecordRefused
 from syncjob.model import Application, Entry, Fact, FactKind, Kind, Line, Role, Transaction, movement_key
 from syncjob.moment import business_date
+from syncjob.moment import zone as zone_named
 from syncjob.money import Money
 
 BUCKETS = {
@@ -39,6 +40,7 @@ AGAINST: dict[Kind, tuple[Role, Role]] = {
     Kind.CONVERSION: (Role.FX_CONVERSION, Role.FEES),
     Kind.ADJUSTMENT: (Role.SUSPENSE, Role.FEES),  # the vendor gives no reason that a rule could read
 }
+_WEST, _EAST = timedelta(hours=12), timedelta(hours=14)  # how far zones lie behind and ahead of UTC
 APPLIED = (Kind.PAYMENT, Kind.PAYMENT_FAILURE, Kind.REFUND, Kind.REFUND_FAILURE)
 
 
@@ -66,9 +68,15 @@ def post(transaction: Transaction, zone: tzinfo, home: str) -> Entry:
         origin=transaction.id,
         kind=transaction.kind.value,
         effective=transaction.effective,
-        date=business_date(transaction.effective, zone),
+        date=posted_on(transaction, zone),
         lines=tuple(line for line in lines if line.amount.minor),
     )
+
+
+def posted_on(transaction: Transaction, zone: tzinfo) -> date:
+    """The business date of a movement: when the balance moved or, where its map says so, another instant and zone."""
+    where = zone_named(transaction.date_zone) if transaction.date_zone else zone
+    return business_date(transaction.dated or transaction.effective, where)
 
 
 def _counter(transaction: Transaction, against: Role, home: str) -> list[Line]:
@@ -205,12 +213,14 @@ def open_balance(source: str, bucket: str, amount: Money, start: datetime, zone:
     )
 
 
-def changed(entry: Entry, known: Entry) -> Problem | None:
-    """Whether the same ledger id now says something else: money that was posted never changes by itself.
+def changed(entry: Entry, known: Entry, transaction: Transaction | None = None) -> Problem | None:
+    """Whether the same ledger id now says something else: money that was posted never changes by itself, nor does its date.
 
-    The gateway's words are compared, not ours: another zone in syncjob.yaml, or fees listed in another order, change nothing.
+    The gateway's words are compared, not ours: another zone in syncjob.yaml, another rule of the date in a map, or fees listed
+    in another order, change nothing.
     """
-    if entry.effective == known.effective and _amounts(entry) == _amounts(known):
+    dates_hold = transaction is None or transaction.dated is None or _explains(transaction, known.date)
+    if entry.effective == known.effective and _amounts(entry) == _amounts(known) and dates_hold:
         return None
     return Problem(
         f"movement {entry.origin}",
@@ -218,6 +228,12 @@ def changed(entry: Entry, known: Entry) -> Problem | None:
         "its amount, fee, currency or date is no longer what was posted under this ledger id",
         "compare it with the gateway's own page; correct the difference by hand and tell the gateway",
     )
+
+
+def _explains(transaction: Transaction, day: date) -> bool:
+    """Whether one of the movement's instants, in any zone on earth, still lies on the day that was posted."""
+    instants = (transaction.effective, transaction.occurred, transaction.available, transaction.paid_out)
+    return any(one is not None and (one - _WEST).date() <= day <= (one + _EAST).date() for one in instants)
 
 
 def _amounts(entry: Entry) -> dict[tuple[Role, str, str], int]:

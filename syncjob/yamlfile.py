@@ -23,6 +23,12 @@ _UNITS_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _DURATION = re.compile(r"([0-9]{1,6})([smhdw])", re.ASCII)
 _WHOLE = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 _FLAGS = {"yes": True, "no": False, "true": True, "false": False}
+# What an editor shows as nothing, or as something else than YAML makes of it: control characters, line breaks that only YAML
+# takes for such (a lone CR, NEL, U+2028, U+2029), invisible spaces, marks that turn the order of letters, broken halves.
+_UNSEEN = re.compile(
+    r"\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b\u2028-\u202e\u2060\u2066-\u2069\ud800-\udfff\ufeff\ufffe\uffff]"
+)
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _Loader: type = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
 
@@ -137,13 +143,14 @@ def complaint(place: Place, why: str, cure: str = "") -> Misconfigured:
 def load(source: Path | str, name: str = "") -> Node:
     """Read a YAML file (a Path) or text; `name` is what complaints call it.
 
-    Raises Misconfigured for what cannot be read, is larger than 1 MiB or deeper than 20 levels, names a key twice, or uses
-    anchors, aliases, tags or merges.
+    Raises Misconfigured for what cannot be read, is larger than 1 MiB or deeper than 20 levels, names a key twice, holds
+    characters that nobody sees, or uses anchors, aliases, tags or merges.
     """
     file = name or str(source if isinstance(source, Path) else "text")
-    text = read_text(source, file) if isinstance(source, Path) else source
+    text = read_text(source, file) if isinstance(source, Path) else source.removeprefix("\ufeff")
     if len(text.encode("utf-8", "surrogatepass")) > SIZE_MAX_BYTES:
         raise _too_large(file)
+    refuse_unseen(text, file)
     try:
         return _Reader(file, yaml.parse(text, Loader=_Loader)).document()
     except yaml.MarkedYAMLError as wrong:
@@ -156,17 +163,17 @@ def load(source: Path | str, name: str = "") -> Node:
         raise complaint(Place(file, 1, 1), f"this is not YAML: {why}", "save it as UTF-8 text") from None
 
 
-def read_text(path: Path, file: str) -> str:
-    """The text of a file, line ends as plain newlines; `file` is what complaints call it."""
+def read_text(path: Path, file: str, most: int = SIZE_MAX_BYTES) -> str:
+    """The text of a file of at most so many bytes, line ends as plain newlines; `file` is what complaints call it."""
     try:
         with path.open("rb") as stream:
-            raw = stream.read(SIZE_MAX_BYTES + 1)
+            raw = stream.read(most + 1)
     except FileNotFoundError:
         raise complaint(Place(file, 1, 1), "there is no such file", "look for a typing error in its name") from None
     except OSError as wrong:
         raise complaint(Place(file, 1, 1), f"it cannot be read: {wrong.strerror}", "check its permissions") from None
-    if len(raw) > SIZE_MAX_BYTES:
-        raise _too_large(file)
+    if len(raw) > most:
+        raise _too_large(file, most)
     try:
         return raw.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as wrong:
@@ -175,8 +182,17 @@ def read_text(path: Path, file: str) -> str:
         raise complaint(Place(file, line, column), "this is not UTF-8 text", "save the file as UTF-8") from None
 
 
-def _too_large(file: str) -> Misconfigured:
-    return complaint(Place(file, 1, 1), "the file is larger than 1 MiB", "split it, or look whether it is the right file")
+def refuse_unseen(text: str, file: str, cure: str = "remove it") -> None:
+    """Raise Misconfigured at the first character of a file that nobody sees, or that not everybody sees alike."""
+    odd = _UNSEEN.search(text)
+    if odd is not None:
+        place = Place(file, text.count("\n", 0, odd.start()) + 1, odd.start() - text.rfind("\n", 0, odd.start()))
+        raise complaint(place, f"the character U+{ord(odd[0]):04X} stands here, which nobody sees", cure)
+
+
+def _too_large(file: str, most: int = SIZE_MAX_BYTES) -> Misconfigured:
+    why = f"the file is larger than {most >> 20} MiB"
+    return complaint(Place(file, 1, 1), why, "split it, or look whether it is the right file")
 
 
 # ---------------------------------------------------------------- one value written, everything else left as it is
@@ -323,6 +339,8 @@ class _Reader:
         if depth > DEPTH_MAX:
             raise complaint(place, f"this is nested deeper than {DEPTH_MAX} levels", "flatten it")
         if isinstance(event, yaml.ScalarEvent):
+            if event.style == '"' and (odd := _CONTROL.search(event.value)):
+                raise complaint(place, f"the character U+{ord(odd[0]):04X} is in this text, which no text has", "remove it")
             return Node(place, event.value, quoted=event.style not in (None, ""))
         if isinstance(event, yaml.SequenceStartEvent):
             return Node(place, tuple(self._items(depth)))

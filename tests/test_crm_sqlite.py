@@ -68,7 +68,16 @@ def test_every_kind_of_document_comes_back_as_it_was_given(tmp_path: Path) -> No
     links = {"contact": CUS_1, "company": company.key, "payment": "crm:shop:ch_1:payment"}
     wave = [
         [company],
-        [contact(phone="+49 30 1234", company="Example Ltd", country="DE")],
+        [
+            contact(
+                phone="+49 30 1234",
+                company="Example Ltd",
+                country="DE",
+                address="1 Example Street",
+                postal_code="12345",
+                city="Example City",
+            )
+        ],
         [payment(refunded="8.25", fee="1.00", net="47.25", description="Bread", type="charge")],
         [
             put(
@@ -255,7 +264,7 @@ def test_killed_while_the_file_is_made_the_next_run_makes_it(tmp_path: Path, mon
                 bare(home).provision()
         crm_in(home)
         crm_in(home)
-        assert rows(home, "PRAGMA user_version") == [(1,)]
+        assert rows(home, "PRAGMA user_version") == [(2,)]
         if seen[0] < at:
             break
     assert at > 20
@@ -356,14 +365,34 @@ def test_a_file_without_tables_waits_for_them(tmp_path: Path) -> None:
     (tmp_path / "crm.sqlite").touch()
     outcome = only(bare(tmp_path), contact())
     assert isinstance(outcome, Unsent)
-    assert "no tables yet" in outcome.reason
+    assert "not all tables yet" in outcome.reason
     assert bare(tmp_path).find([contact()]) == [Absent(CUS_1, NOON)]
+
+
+def test_a_file_of_the_first_schema_keeps_its_rows_and_gets_the_columns_of_the_second(tmp_path: Path) -> None:
+    crm = crm_in(tmp_path)
+    only(crm, contact())
+    db = sqlite3.connect(tmp_path / "crm.sqlite")
+    first = ("external_id", "company_id", "name", "email", "phone", "company", "country", "as_of", "revision", "void")
+    db.execute("DROP VIEW readable_contacts")
+    db.executescript("; ".join(f"ALTER TABLE contacts DROP COLUMN {name}" for name in ("address", "postal_code", "city")))
+    db.execute(f"CREATE VIEW readable_contacts AS SELECT {', '.join(first)} FROM contacts")  # noqa: S608
+    db.execute("PRAGMA user_version = 1")
+    db.commit()
+    db.close()
+    assert isinstance(only(crm, contact("cus_2", city="Example City")), Unsent)  # before it was brought up to date
+    assert crm.provision() == []
+    assert isinstance(only(crm, contact("cus_2", city="Example City")), Delivered)
+    assert rows(tmp_path, "SELECT name, city FROM readable_contacts ORDER BY external_id") == [
+        ("Example Bakery", None),
+        ("Example Bakery", "Example City"),
+    ]
 
 
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ("PRAGMA user_version = 99", "schema 99, and this syncjob knows 1; use the newer syncjob"),
+        ("PRAGMA user_version = 99", "schema 99, and this syncjob knows 2; use the newer syncjob"),
         ("PRAGMA application_id = 5", "another program's database; choose another path"),
     ],
 )

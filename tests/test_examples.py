@@ -13,10 +13,11 @@ import re
 import shlex
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import click
@@ -48,6 +49,9 @@ WORDS = [
     (r"\bINV-1001\b", "{invoice}"),
     (r"--port 12111\b", "--port 0"),
     (r"(?<=--source )stripe\b(?!-)", "stripe-demo"),
+    (r"\bstripe:cus_A\b", "{first}"),
+    (r"\bstripe:cus_B\b", "{second}"),
+    (r"\bbooks:Example Bakery\b", "{billed}"),
     (r"(?<=syncjob auth )stripe\b(?!-)", "stripe-demo"),
 ]
 
@@ -56,6 +60,9 @@ def prepared(name: str, desk: Path) -> None:
     """What an example finds on its desk beside the home."""
     if name == "init":  # init --live --books ~/ledger: a ledger that somebody keeps
         shutil.copytree(desk.parent / "home" / "books", desk / "ledger", ignore=shutil.ignore_patterns("*.csv"))
+    if name == "customers link":  # crm:C-1001: a contact that somebody in sales has made
+        with closing(sqlite3.connect(desk / "shop" / "crm.sqlite")) as crm, crm:
+            crm.execute("INSERT INTO contacts (external_id, name, revision) VALUES ('C-1001', 'Sample Studio', 1)")
     if name == "sandbox resume":  # the world's own port is the one that the other examples talk to
         note = desk / "shop" / "state" / "sandbox.json"
         note.write_text(json.dumps({**json.loads(note.read_text()), "port": 0}))
@@ -219,10 +226,13 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict
     payment = re.search(r"syncjob show (\S+)", said)
     assert payment is not None
     invoice = (desk / "home" / "books" / "invoices.csv").read_text().splitlines()[1].split(",")[0]
+    (shared,) = json.loads(asked(desk, "customers", "list", "--shared-email", "--json", "--home", "home"))
+    first, second, billed, *_ = shared["names"]
     with begun("syncjob sandbox resume --home home", desk) as gateway:
         assert gateway.stdout is not None
         assert gateway.stdout.readline().startswith("ready ")
-        yield desk, {"{held}": held[0]["id"], "{payment}": payment[1], "{invoice}": invoice}
+        found = {"{held}": held[0]["id"], "{payment}": payment[1], "{invoice}": invoice}
+        yield desk, {**found, "{first}": first, "{second}": second, "{billed}": billed}
 
 
 @pytest.mark.parametrize("line", [line for line in EVERY if called(line)])

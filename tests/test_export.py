@@ -433,6 +433,9 @@ def test_subjects_are_read_a_batch_at_a_time_while_rows_are_written(busy):
         def bindings(self):
             return store.bindings()
 
+        def get_fact(self, name):
+            return store.get_fact(name)
+
     try:
         rows = evidence.rows(evidence.ENTRIES, read, Watched(), evidence.Choice(), evidence.LeftOut())
         next(rows)

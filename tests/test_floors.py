@@ -18,12 +18,12 @@ ROOT = Path(__file__).parent.parent / "syncjob"
 FLOORS: dict[float, str] = {
     0: "money moment redact yamlfile strictjson csvfile wholefile",
     1: "model",
-    2: "ports",
+    2: "ports places crosswalk",
     3: "mapping posting matching plan deliver reconcile landing chart roles summary workflows audit timetable",
     4: "http store secrets mail",
     5: "gateways.* accounting.* crm.* events.*",
     5.5: "config",
-    6: "jobs watch",
+    6: "jobs watch schemas",
     7: "schedule review contract",
     8: "cli __main__",
 }
@@ -51,6 +51,7 @@ HOMES: dict[str, set[str]] = {
     "yaml": {"yamlfile"},
     "dateutil": {"moment"},
     "babel": {"summary"},
+    "pycountry": {"places"},
     "jinja2": {"summary", "review"},
     "openpyxl": {"summary"},
     "xlsxwriter": {"summary"},

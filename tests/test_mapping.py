@@ -29,6 +29,7 @@ from stripe_objects import (
 )
 
 from syncjob.errors import Problem
+from syncjob.mapping.files import shipped
 from syncjob.model import Fee, Kind, Record, Reference, Refusal, Transaction
 from syncjob.money import Money
 
@@ -188,7 +189,9 @@ def test_tax_on_a_fee_is_tax():
 
 def test_a_kind_that_nobody_listed_is_held_with_its_price():
     why = f"type is 'climate_mystery', {THE_MAP} does not list"
-    cure = "add it to the lookup, then run: syncjob held retry"
+    line = 1 + (shipped() / "gateways/stripe.yaml").read_text().splitlines().index("        charge: payment")
+    lookup = f"the lookup in mappings/gateways/stripe.yaml:{line}"
+    cure = f"add a line climate_mystery: ... to {lookup}, then run: syncjob held retry"
     problem = Problem("balance_transaction txn_1Example", "shop", why, cure)
     one = held(movement("climate_mystery", -777))
     assert one == Refusal("balance_transaction", "txn_1Example", problem, at(MORNING), euro(-777), "payments")

@@ -173,7 +173,7 @@ def test_a_default_and_a_fixed_text_are_named_as_such():
 def test_where_nothing_stands_the_paths_are_named():
     seen = answers(movement("topup", 100))
     assert (seen["parent"].value, seen["parent"].how) == (None, "nothing stands at origin.charge")
-    assert seen["held_in"].how == "when: or needs: of the rule said no"
+    assert seen["held_in"].how == "when: of the rule said no"
 
 
 def test_what_holds_the_record_is_told_in_its_place():
@@ -314,6 +314,8 @@ def told_of(block: Explained) -> list[tuple[str, object]]:
 
 
 def booked(one: Transaction, name: str) -> object:
+    if name == "date":
+        return one.dated or one.effective
     return getattr(one, name)
 
 

@@ -33,6 +33,10 @@ FIELDS = {
     "stage": "{type: enum, values: [open, won]}",
     "number": "{type: id, most: 40}",
     "email": "{type: email, most: 254}",
+    "country": "{type: country}",
+    "state": "{type: subdivision}",
+    "account": "{type: role}",
+    "side": "{type: direction}",
     "booked": "{type: date}",
     "paid_at": "{type: instant}",
     "amount": "{type: money, currency: currency}",
@@ -80,7 +84,7 @@ MISTAKES = yamlfile.load(REPOSITORY / "tests/fixtures/mapping/mistakes.yaml").se
 
 @pytest.mark.parametrize("word", words(), ids=lambda word: f"{word.of} {word.word}")
 def test_the_example_of_every_word_is_a_map_that_loads(word: Word, tmp_path: Path):
-    if word.of == "field type":
+    if word.of in ("field type", "schema"):
         target_map(tmp_path, "narration: {value: Payment}", word.example)
     else:
         used(tmp_path, word.of, word.example)
@@ -106,14 +110,18 @@ def test_the_table_of_words_in_the_documentation_is_the_closed_list():
 
 
 def test_every_word_that_the_compiler_takes_is_in_the_closed_list():
-    from syncjob.mapping.fields import TYPES
+    from syncjob.mapping.fields import TYPES, WORDS
     from syncjob.mapping.filling import FIELD_WORDS
     from syncjob.mapping.rules import MAKES, RULE_WORDS
+    from syncjob.mapping.spelled import SPELLINGS
 
-    listed = {of: {word.word for word in words() if word.of == of} for of in ("gateway", "conversion", "target", "field type")}
+    places = dict.fromkeys(word.of for word in words())
+    listed = {of: {word.word for word in words() if word.of == of} for of in places}
     assert listed == {
         "gateway": set(RULE_WORDS),
         "conversion": set(MAKES),
         "target": set(FIELD_WORDS),
+        "spelling": set(SPELLINGS),
         "field type": set(TYPES),
+        "schema": set(WORDS),
     }

@@ -412,7 +412,7 @@ def test_what_is_under_way_asks_for_another_planning() -> None:
         reading=Reading((charge(),)),
         entries=(post(charge(), zone("Europe/Berlin"), "EUR"),),
         deliveries={("books", sending.key): sending},
-        posted=frozenset({("books", "shop:txn_ch_1")}),
+        posted={("books", "shop:txn_ch_1"): sending.key},
     )
     decided = plan(known, rules(BOOKS), books(), {})
     assert decided.again

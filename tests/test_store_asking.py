@@ -86,6 +86,46 @@ def test_an_entry_is_in_the_books_from_the_revision_on_that_brought_it(store: St
     assert store.posted_sums("books", DAY, True)[clearing] == 0
 
 
+def test_sums_stand_under_the_chart_that_the_revision_in_the_books_was_written_with(store: Store) -> None:
+    planned(store, "ch_1", "ch_2")
+    store.save(Plan((), entries=(entry("without_document"),)), NOON)
+    deliver(store, "ch_1")
+    one, two = delivery("ch_1").key, delivery("ch_2").key
+    update = arrived(delivery("ch_1"))._replace(status=Status.PLANNED, action=Action.UPDATE, revision=2)
+    store.save(Plan((), deliveries=(update,), coded=(("books", one, 2, 1), ("books", two, 1, 1))), NOON)
+    place = (Role.CLEARING, "shop", "payments", "EUR")
+    assert store.posted_by_chart("books", DAY, True)[(0, *place)] == 1000  # the update has not arrived
+    waiting = store.posted_by_chart("books", DAY, False)
+    assert {number: minor for (number, *of), minor in waiting.items() if tuple(of) == place} == {1: 1000, -1: 1000}
+    store.settle("books", [], [arrived(update)], NOON)
+    assert store.posted_by_chart("books", DAY, True)[(1, *place)] == 1000
+    store.save(Plan((), coded=(("books", one, 2, 2),)), NOON)  # told anew before it was sent
+    assert store.posted_by_chart("books", DAY, True)[(2, *place)] == 1000
+    assert store.posted_sums("books", DAY, True)[place] == 1000
+    assert store.coded([one, two, "books:unknown"]) == {("books", one): [(2, 2)], ("books", two): [(1, 1)]}
+
+
+def test_subjects_of_a_span_have_an_entry_or_a_record_in_it(store: Store) -> None:
+    land(store, record("ch_landed"))
+    store.save(Plan((), entries=(entry("ch_posted"), entry("ch_late", date=DAY + timedelta(days=40)))), NOON)
+    day = (DAY, NOON - timedelta(hours=12))
+    after = (DAY + timedelta(days=1), NOON + timedelta(hours=12))
+    later = (DAY + timedelta(days=30), NOON + timedelta(days=30))
+    names = {"payment:ch_landed", "payment:ch_posted", "payment:ch_late"}
+    assert {one.name for one in store.subjects_between(day, None)} == names
+    assert {one.name for one in store.subjects_between(day, after)} == names  # the late one moved the balance on this day
+    assert {one.name for one in store.subjects_between(later, None)} == {"payment:ch_late"}
+    assert list(store.subjects_between(after, later)) == []
+
+
+def test_what_no_target_holds_can_be_planned_again(store: Store) -> None:
+    planned(store, "ch_1", "ch_2")
+    deliver(store, "ch_1")
+    assert store.dirty(10) == []
+    assert store.mark_unsent_dirty() == 1
+    assert [one.name for one in store.dirty(10)] == ["payment:ch_2"]
+
+
 # ---------------------------------------------------------------- what people ask, and what the house remembers
 
 
@@ -115,6 +155,8 @@ def test_account_codes_are_those_of_their_first_use(store: Store) -> None:
     store.bind_accounts("books", {("clearing", "shop", "EUR"): "1200"})
     store.bind_accounts("books", {("clearing", "shop", "EUR"): "9999", ("fees", "", ""): "4970"})
     assert store.bound_accounts("books") == {("clearing", "shop", "EUR"): "1200", ("fees", "", ""): "4970"}
+    store.rebind_accounts("books", {("clearing", "shop", "EUR"): "1210", ("tax", "", ""): "1776"})
+    assert store.bound_accounts("books") == {("clearing", "shop", "EUR"): "1210", ("fees", "", ""): "4970"}
 
 
 def test_runs_facts_and_statements_are_remembered(store: Store) -> None:

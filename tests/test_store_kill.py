@@ -174,6 +174,8 @@ WRITES: dict[str, Callable[[Store], object]] = {
     "settle": lambda store: store.settle("books", [], [], NOON),
     "bind": lambda store: store.bind("shop", Identity("acct_1", "test"), "aaaa", NOON),
     "bind_accounts": lambda store: store.bind_accounts("books", {("fees", "", ""): "4970"}),
+    "rebind_accounts": lambda store: store.rebind_accounts("books", {("fees", "", ""): "4980"}),
+    "mark_unsent_dirty": lambda store: store.mark_unsent_dirty(),
     "start_run": lambda store: store.start_run("tick", NOON),
     "end_run": lambda store: store.end_run(1, NOON, 0, {}),
     "note_balances": lambda store: store.note_balances("shop", [Balance("payments", eur(1), NOON)]),
@@ -269,6 +271,7 @@ def test_a_state_of_version_1_keeps_what_it_holds(store: Store, store_url: str) 
         "ALTER TABLE delivery DROP COLUMN map",
         "DROP TABLE customer",
         "DROP TABLE mapcount",
+        "DROP TABLE coded",
         "UPDATE meta SET value = '1' WHERE name IN ('schema', 'schema steps done')",
     ):
         store._database.command(words)

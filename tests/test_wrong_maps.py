@@ -72,11 +72,11 @@ def test_a_wrong_map_is_refused_at_its_line(wrong: Wrong, tmp_path: Path):
     file, line, column, why = found.groups()
     assert (file, lines[int(line) - 1].strip()) == (f"mappings/{wrong.file}.yaml", wrong.line)
     assert 1 <= int(column) <= len(lines[int(line) - 1]) + 1
-    assert why.startswith(wrong.says)
+    assert re.sub(r"in line \d+", "in line N", why).startswith(wrong.says)  # where the other line stands moves with the map
 
 
 def test_the_corpus_is_large_and_each_wrong_map_is_in_it_once():
-    assert len(EVERY) >= 350
+    assert len(EVERY) >= 540
     assert len({(wrong.file, wrong.what) for wrong in EVERY}) == len(EVERY)
     assert len({(wrong.file, wrong.old, wrong.new) for wrong in EVERY}) == len(EVERY)
     for file in ("gateways/stripe", "accounting/beancount", "crm/sqlite", "schemas/stripe", "schemas/sqlite"):
@@ -100,8 +100,19 @@ def test_without_the_edit_the_same_map_is_right(name: str, tmp_path: Path):
         ("gateways/stripe", "description: {from: [o", "description: [{from: origin.description}, {value: Payment}]"),
         ("gateways/stripe", "presented: {", "presented: [{from: origin.amount, as: money, currency: origin.currency}]"),
         ("gateways/stripe", "net: {from", "net: [{when: {type: payout}, from: amount, as: money, currency: currency}]"),
-        ("crm/sqlite", "fee: {from", "fee: {from: presented}"),
-        ("crm/sqlite", "refunded: {from", "refunded: {from: disputed}"),
+        ("crm/sqlite", "amount: {from: p", "amount: [{when: {live: no}, from: presented}, {from: gross, same_currency: yes}]"),
+        ("crm/sqlite", "currency: {from: p", "currency: {from: presented_currency}"),
+        ("crm/sqlite", "status: {from: s", "status: [{when: {status: failed}, value: failed}, {from: status}]"),
+        ("crm/sqlite", "country: {", "country: {from: customer_country, as: country_code3}"),
+        ("accounting/beancount", "payee: {from: [cus", "payee: [{valid_from: 2026-01-01, value: new}, {value: old}]"),
+        ("accounting/beancount", "payee: {from: [cus", "payee: [{from: kind, lookup: {fee: Fees}}, {from: source}]"),
+        ("accounting/beancount", "payee: {from: [cus", "payee: [{from: source}, {from: source, default: nobody}]"),
+        (
+            "accounting/beancount",
+            "payee: {from: [cus",
+            "payee: [{when: {kind: fee}, value: Fee}, {when: {kind: [fee, payout]}, value: Bank}]",
+        ),
+        ("crm/sqlite", "paid: {from", "paid: [{from: paid, same_currency: yes}, {from: paid}]"),
         ("accounting/beancount", "payee: {from: [cus", f"payee: {{value: {'x' * 201}, cut: yes}}"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -56,10 +57,52 @@ def test_what_a_reader_could_misunderstand_is_refused(text: str, says: str):
 
 
 @pytest.mark.parametrize(
-    ("text", "place"), [("a: [1", "x.yaml:2:1"), ("a:\n\t- b", "x.yaml:2:1"), ("a: 'b", "x.yaml:1:6"), ("a: \0", "x.yaml:1:1")]
+    ("text", "place"),
+    [("a: [1", "x.yaml:2:1"), ("a:\n\t- b", "x.yaml:2:1"), ("a: 'b", "x.yaml:1:6"), ("%YAML 2.0\n---\na", "x.yaml:1:1")],
 )
 def test_what_is_no_yaml_is_refused_at_its_place(text: str, place: str):
     assert complaint(text).startswith(f"{place}: this is not YAML: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "code"),
+    [
+        ("a: 1\nb: \0", "2:4", "0000"),
+        ("a: 1\x7f", "1:5", "007F"),
+        ("a: \x85b: 2", "1:4", "0085"),  # YAML would begin a new line here, and no editor does
+        ("a: 1\u2028b: 2", "1:5", "2028"),
+        ("a: 1\rb: 2", "1:5", "000D"),
+        ("a: 1\u202e2", "1:5", "202E"),  # the rest is shown from right to left
+        ("char\u200bge: payment", "1:5", "200B"),
+        ("a: 1\r\n\ufeffb: 2", "2:1", "FEFF"),
+        ("a: \ud800", "1:4", "D800"),
+        ("\ufeff\ufeffa: 1", "1:1", "FEFF"),
+    ],
+)
+def test_a_character_that_nobody_sees_is_refused_where_it_stands(text: str, place: str, code: str):
+    assert complaint(text) == f"x.yaml:{place}: the character U+{code} stands here, which nobody sees; remove it"
+
+
+def test_a_control_character_is_refused_behind_an_escape_too():
+    assert complaint('a: "b\\0"') == "x.yaml:1:4: the character U+0000 is in this text, which no text has; remove it"
+    assert complaint('"\\e": b').startswith("x.yaml:1:1: the character U+001B is in this text")
+    assert node('"b\\tc\\n\\u00e4"').text() == "b\tc\nä"
+
+
+@pytest.mark.parametrize("written", ["🍞", "日本語", "\u0646\u0627\u0645\u200c\u0647", "a\u00a0b", "x" * 100_000])
+def test_letters_of_any_language_and_long_lines_are_read(written: str):
+    assert node(written).text() == written
+
+
+@pytest.mark.parametrize(
+    "text",
+    [*("[" * 2**20, "- " * 2**19, "? " * 2**19, "a: [" * 2**18, '"' + "a\n" * 2**18, ":" * 2**20, "a: |\n" + " \n" * 2**18)],
+)
+def test_a_mebibyte_of_trouble_costs_no_time(text: str):
+    began = time.process_time()
+    with pytest.raises(Misconfigured):
+        load(text, "x.yaml").text()
+    assert time.process_time() - began < 1
 
 
 def test_a_bomb_of_aliases_is_refused_at_its_first_anchor():
@@ -151,7 +194,7 @@ def test_an_unknown_key_is_refused_where_it_stands():
     assert str(refused.value) == "x.yaml:3:1: 'zoen' is not known here; did you mean 'zone'? Allowed: zone, home"
 
 
-@given(st.text())
+@given(st.text(st.characters()) | st.text(st.sampled_from(list("ab:-?[]{},&*!|>'\"%@#\\ \n\r\t\0\ufeff\u2028\ud800<"))))
 def test_any_text_is_read_or_refused_and_nothing_else(text: str):
     try:
         load(text, "x.yaml")

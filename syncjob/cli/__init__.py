@@ -34,6 +34,7 @@ VERBS = {
     "Repair": (
         "held.held",
         "backfilling.backfill",
+        "customers.customers",
     ),
     "Evidence": (
         "story.show",

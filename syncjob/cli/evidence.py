@@ -20,8 +20,9 @@ from syncjob.money import plain
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from syncjob.chart import Chart
     from syncjob.config import Config
-    from syncjob.model import Line, Refusal, Role
+    from syncjob.model import Line, Refusal
     from syncjob.money import Money
     from syncjob.store import Store, Story
 
@@ -191,16 +192,20 @@ def _transaction(one: Transaction, key: str, day: date, posted: bool, applied: A
 
 
 def _entries(config: Config, store: Store, choice: Choice) -> Iterator[Row]:
-    codes: dict[tuple[Role, str, str], str | None] = {}
+    from syncjob.jobs import charts
+
+    several = len(charts.ever(store, config.chart)) > 2  # else today's codes are those of every document
     for story in _stories(store, choice.source):
         wanted = [entry for entry in story.entries if choice.has(entry.date)]
         if not wanted:
             continue
         brought = carried(story)
+        written = charts.written_with(store, config.chart, story.deliveries) if several else {}
         for entry in sorted(wanted, key=lambda entry: (entry.effective, entry.key)):
-            lines = [_line(number, line, _code(config, codes, entry, line)) for number, line in enumerate(entry.lines, 1)]
-            told = [key for target, key in brought.get(entry.key, ()) if choice.target in ("", target)]
-            yield _entry(entry, told), lines
+            told = [one for one in brought.get(entry.key, ()) if choice.target in ("", one[0])]
+            chart = next((written[one] for one in told if one in written), config.chart)
+            lines = [_line(number, line, _code(chart, entry, line)) for number, line in enumerate(entry.lines, 1)]
+            yield _entry(entry, [key for _, key in told]), lines
 
 
 def _entry(entry: Entry, documents: Sequence[str]) -> tuple[Cell, ...]:
@@ -237,14 +242,11 @@ def _line(number: int, line: Line, code: str | None) -> tuple[Cell, ...]:
     )
 
 
-def _code(config: Config, codes: dict[tuple[Role, str, str], str | None], entry: Entry, line: Line) -> str | None:
-    key = (line.role, entry.source, line.amount.currency)
-    if key not in codes:
-        try:
-            codes[key] = config.chart.code(*key)
-        except Misconfigured:
-            codes[key] = None  # a role that accounts.csv does not have yet: the entry is there all the same
-    return codes[key]
+def _code(chart: Chart, entry: Entry, line: Line) -> str | None:
+    try:
+        return chart.code(line.role, entry.source, line.amount.currency)
+    except Misconfigured:
+        return None  # a role that accounts.csv does not have yet: the entry is there all the same
 
 
 def carried(story: Story) -> dict[str, list[tuple[str, str]]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -146,7 +145,7 @@ def retry(id: str | None, everything: bool) -> None:
 
 def again(store: Store, chosen: list[Item]) -> int:
     """Send these on their way with the next run, with an audit line each; returns how many were not on it already."""
-    from syncjob.cli.house import now
+    from syncjob.cli.house import now, who
     from syncjob.jobs.delivery import retry as next_generation
     from syncjob.model import Status
 
@@ -163,16 +162,9 @@ def again(store: Store, chosen: list[Item]) -> int:
                 store.settle(one.delivery.target, [], [next_generation(one.delivery, at)], at)
             else:
                 continue
-            store.audit(at, _who(), "held retry", detail)
+            store.audit(at, who(), "held retry", detail)
             number += 1
     return number
-
-
-def _who() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return "unknown"
 
 
 held = Verbs(

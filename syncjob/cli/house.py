@@ -20,6 +20,16 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+def who() -> str:
+    """Who decides, for the audit log: the user of this machine."""
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return "unknown"
+
+
 def configured(home: Path) -> Config:
     """The home's checked configuration; Misconfigured names file, line and cure."""
     from syncjob import config

@@ -8,17 +8,24 @@ from typing import TYPE_CHECKING
 
 import click
 
+from syncjob.cli.casing import test
 from syncjob.cli.command import Verbs, example, frame, verb
+from syncjob.cli.documented import as_json as documents_json
+from syncjob.cli.documented import lines as document_lines
+from syncjob.cli.mapstats import stats
+from syncjob.cli.previewing import preview
+from syncjob.cli.schemas import schema
 from syncjob.errors import Misconfigured
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from datetime import tzinfo
 
     from syncjob.config import Config
+    from syncjob.jobs.documents import Documented
     from syncjob.mapping.explaining import Answer, Explained
     from syncjob.model import Json
-    from syncjob.store import Story
+    from syncjob.store import Store, Story
 
 STORIES_MAX = 5
 WIDTH = 80
@@ -26,7 +33,9 @@ TITLES = {
     "gateway": "Words of rules in gateway maps",
     "conversion": "Conversions in gateway maps, after as:",
     "target": "Words of rules in target maps",
+    "spelling": "Ways to write a value in target maps, after as:",
     "field type": "Types of fields, in mappings/schemas/",
+    "schema": "Words of fields, in mappings/schemas/",
 }
 
 
@@ -52,8 +61,9 @@ def list_words() -> None:
 def edit(name: str) -> None:
     """Copy a shipped map into the home, to change it there.
 
-    NAME is the map's folder and name, such as gateways/stripe, accounting/beancount or crm/sqlite; maps that an installed
-    connector brings count as well. The copy wins over the original from then on. Nothing that exists is overwritten.
+    NAME is the map's folder and name, such as gateways/stripe, accounting/beancount or crm/sqlite; maps and look-up tables
+    (tables/NAME) that an installed connector brings count as well. The copy wins over the original from then on. Nothing that
+    exists is overwritten.
     """
     from syncjob.mapping import files
 
@@ -61,7 +71,7 @@ def edit(name: str) -> None:
     text = files.copied(name)
     if not (home / "syncjob.yaml").is_file():
         raise Misconfigured(f"{home} is no home, it has no syncjob.yaml; name one with --home, or run: syncjob init")
-    path = home / "mappings" / f"{name}.yaml"
+    path = files.own(home, name, files.known()[name])
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8") as file:
@@ -81,7 +91,8 @@ def explain(id: str, as_json: bool) -> None:
     """Say for each field of a payment which rule decided.
 
     ID is any id that `syncjob show` takes. Each movement, fact and person that the gateway's map reads in its records is
-    shown field by field: the value, the record and path it was read from, and file and line of the rule.
+    shown field by field: the value, the record and path it was read from, and file and line of the rule. The same goes for
+    each document that the books and the CRM get of it.
     """
     from syncjob.cli.house import configured, opened
 
@@ -92,9 +103,9 @@ def explain(id: str, as_json: bool) -> None:
             cure = "give an id of the gateway, a document number, or a key of ours"
             raise Misconfigured(f"nothing here is called {id!r}; {cure}")
         stories = [story for story in store.stories(subjects[:STORIES_MAX]) if story.stream is not None and story.records]
-    if not stories:
-        raise Misconfigured(f"no map of a gateway reads {id!r}, which stands in the books only; see: syncjob show {id}")
-    told = [(story, _explained(config, story)) for story in stories]
+        if not stories:
+            raise Misconfigured(f"no map of a gateway reads {id!r}, which stands in the books only; see: syncjob show {id}")
+        told = [(story, *_explained(config, store, story)) for story in stories]
     if as_json:
         click.echo(json.dumps([_as_json(config, *one) for one in told], indent=2, ensure_ascii=False))
     else:
@@ -106,7 +117,7 @@ def explain(id: str, as_json: bool) -> None:
 
 mapping = Verbs(
     "mapping",
-    commands=[list_words, edit, explain],
+    commands=[list_words, edit, test, explain, preview, schema, stats],
     help="See, change and question the field maps.",
     epilog=example("syncjob mapping words", "syncjob mapping edit gateways/stripe"),
 )
@@ -123,17 +134,20 @@ def _map(config: Config, story: Story) -> tuple[str, str]:
     return block.connector, f"mappings/gateways/{block.connector}.yaml"
 
 
-def _explained(config: Config, story: Story) -> tuple[Explained, ...]:
+def _explained(config: Config, store: Store, story: Story) -> tuple[tuple[Explained, ...], tuple[Documented, ...]]:
+    from syncjob.jobs.documents import documented
     from syncjob.mapping import load_gateway
     from syncjob.mapping.explaining import explained
 
     connector, _ = _map(config, story)
+    rules = load_gateway(connector, config.home)
     if story.stream is None:
-        return ()
-    return explained(load_gateway(connector, config.home), story.stream, story.subject.name, story.records)
+        return (), ()
+    blocks = explained(rules, story.stream, story.subject.name, story.records)
+    return blocks, documented(config, store, story, rules)
 
 
-def _lines(config: Config, story: Story, blocks: tuple[Explained, ...]) -> Iterator[str]:
+def _lines(config: Config, story: Story, blocks: Sequence[Explained], documents: Sequence[Documented]) -> Iterator[str]:
     _, name = _map(config, story)
     whose = "the home's own" if (config.home / name).exists() else "came with syncjob"
     yield _filled(f"{story.subject.name} of {story.subject.scope}, read by {name} ({whose})")
@@ -146,6 +160,7 @@ def _lines(config: Config, story: Story, blocks: tuple[Explained, ...]) -> Itera
             value = f"held: {answer.refused}" if answer.refused else _text(answer.value, config.zone) or "-"
             yield _filled(value, f"  {answer.field:<14}")
             yield _filled(_origin(answer), " " * 16)
+    yield from document_lines(config.home, documents, _filled)
 
 
 def _origin(answer: Answer) -> str:
@@ -178,7 +193,7 @@ def _text(value: object, zone: tzinfo) -> str:
     return "" if value is None else str(value)
 
 
-def _as_json(config: Config, story: Story, blocks: tuple[Explained, ...]) -> dict[str, Json]:
+def _as_json(config: Config, story: Story, blocks: Sequence[Explained], documents: Sequence[Documented]) -> dict[str, Json]:
     return {
         "subject": story.subject.name,
         "source": story.subject.scope,
@@ -192,6 +207,7 @@ def _as_json(config: Config, story: Story, blocks: tuple[Explained, ...]) -> dic
             }
             for block in blocks
         ],
+        "documents": documents_json(documents),
     }
 
 

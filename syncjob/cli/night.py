@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import date, datetime, timedelta
+from itertools import product
 from typing import TYPE_CHECKING, Any, cast
 
 from syncjob.errors import Misconfigured
+from syncjob.jobs import charts, maps
 from syncjob.jobs.lacks import not_offered
 from syncjob.model import Delivery, Role, Status
 from syncjob.money import Money, totals
 from syncjob.posting import BUCKETS
-from syncjob.summary.page import BALANCE, RESERVE, Books, Credit, Held, Invoices, Page, Place, flow, order
+from syncjob.summary.page import (
+    BALANCE,
+    RESERVE,
+    Books,
+    Credit,
+    Held,
+    Invoices,
+    MapCount,
+    MapWarning,
+    Page,
+    Place,
+    flow,
+    order,
+)
 from syncjob.summary.wire import from_json, to_json
 
 if TYPE_CHECKING:
@@ -36,6 +52,7 @@ def keep(config: Config, store: Store, report: Report) -> Page:
     """Gather the page of the nightly run that has just ended, and keep it."""
     page = gather(config, store, report)
     store.set_fact(FACT, to_json(page))
+    maps.page_is_kept(store)
     return page
 
 
@@ -53,6 +70,10 @@ def gather(config: Config, store: Store, report: Report) -> Page:
         credits=tuple(_credits(config, store)),
         invoices=tuple(_invoices(config, store)),
         not_covered=tuple((block.name, what) for block in config.of("gateways") for what in not_offered(store, block.name)),
+        map_warnings=tuple(
+            MapWarning(one.map, one.field, one.what, one.value, one.why, one.cure) for one in maps.warnings(store, config.home)
+        ),
+        map_counts=tuple(MapCount(*one) for one in maps.noticed(store)),
     )
 
 
@@ -109,34 +130,33 @@ class _Account:
         )
 
     def _in_books(self, role: Role, currency: str, closing: Money) -> Iterable[Books]:
-        try:
-            account = self._config.chart.code(role, self._source, currency)
-        except Misconfigured:
-            return
-        if self._players(account, currency) != [(self._source, role)]:
-            return  # an account that several balances share proves none of them alone
-        legs = {leg.target: leg for leg in self._books if leg.place == account and leg.currency == currency}
         if self._day is None:
             return
         later = _sum(self._now, role, currency) - closing
         for target in self._config.of("accounting"):
-            leg = legs.get(target.name)
-            if leg is None:
+            try:
+                place = role, self._source, currency
+                accounts = charts.codes_of(self._store, self._config.chart, target.name, place, self._day)
+            except Misconfigured:
+                return
+            if any(self._players(account, currency) - {(self._source, role)} for account in accounts):
+                continue  # an account that several balances share proves none of them alone
+            of_target = {leg.place: leg for leg in self._books if (leg.target, leg.currency) == (target.name, currency)}
+            legs = [of_target[account] for account in accounts if account in of_target]
+            if len(legs) != len(accounts):
                 continue  # its books could not be asked; the run says why
             waiting = self._store.posted_sums(target.name, self._day, False)
             parts = [m for (of, source, _, code), m in waiting.items() if (of, source, code) == (role, self._source, currency)]
-            stated = leg.theirs if leg.theirs is not None else Money(0, currency)
-            yield Books(target.name, account, stated, later, Money(sum(parts), currency))
+            stated = sum((leg.theirs for leg in legs if leg.theirs is not None), Money(0, currency))
+            yield Books(target.name, " + ".join(accounts), stated, later, Money(sum(parts), currency))
 
-    def _players(self, account: str, currency: str) -> list[tuple[str, Role]]:
-        found = []
-        for block in self._config.of("gateways"):
-            for role in _NAMES:
-                try:
-                    if self._config.chart.code(role, block.name, currency) == account:
-                        found.append((block.name, role))
-                except Misconfigured:
-                    continue
+    def _players(self, account: str, currency: str) -> set[tuple[str, Role]]:
+        found = set()
+        for chart in charts.ever(self._store, self._config.chart):
+            for name, role in product((block.name for block in self._config.of("gateways")), _NAMES):
+                with suppress(Misconfigured):
+                    if chart.code(role, name, currency) == account:
+                        found.add((name, role))
         return found
 
     def _unknown_buckets(self) -> list[Place]:

@@ -144,12 +144,13 @@ def check(live: bool) -> int:
     """
     from syncjob.cli.house import configured
     from syncjob.cli.leaving import say
-    from syncjob.mapping.files import outdated
+    from syncjob.mapping.files import known, outdated, own
 
     config = configured(frame().home)
     for name in outdated(config.home):
+        file = own(config.home, name, known()[name]).relative_to(config.home).as_posix()
         why = "was copied from a map that has changed since"
-        say(f"mappings/{name}.yaml {why}; move it away, run: syncjob mapping edit {name}, and carry your changes over")
+        say(f"{file} {why}; move it away, run: syncjob mapping edit {name}, and carry your changes over")
     problems = [*_unplayed(config), *_unresolved(config)]
     for problem in problems:
         click.echo(str(problem))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -87,6 +88,7 @@ def standing(config: Config, store: Store, now: datetime) -> dict[str, Json]:
     for block in (*config.of("accounting"), *config.of("crm")):
         targets[block.name] = _target(store, block.name, now, books=block.group == "accounting")
     from syncjob.cli.scheduling import next_run
+    from syncjob.jobs.maps import warnings
     from syncjob.jobs.nightly import missed_night
 
     last, nightly = store.runs(1), store.runs(1, "nightly")
@@ -105,6 +107,7 @@ def standing(config: Config, store: Store, now: datetime) -> dict[str, Json]:
         },
         "sources": sources,
         "targets": targets,
+        "maps": {"warnings": [asdict(one) for one in warnings(store, config.home)]},
         "exit": EXIT_HELD if held else EXIT_OK,
     }
 
@@ -305,6 +308,11 @@ def _rows(config: Config, stands: Mapping[str, Json]) -> list[tuple[str, str]]:
         words = f"{counts['applied']} delivered, {counts['pending']} pending, {counts['unknown']} not known"
         later = f"; not before {_local(config, str(target['not_before']))}" if target["not_before"] else ""
         rows.append((name, f"{words}, {counts['parked']} held{_priced(_map(target['parked']))}{later}"))
+    warned = cast("list[Mapping[str, str]]", _map(stands.get("maps", {})).get("warnings"))
+    if warned:
+        names = ", ".join(dict.fromkeys(one["map"] for one in warned))
+        number = "1 warning" if len(warned) == 1 else f"{len(warned)} warnings"
+        rows.append(("Maps", f"{number} about {names}: syncjob mapping stats"))
     return rows
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import textwrap
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 import click
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from syncjob.model import Application, Delivery, Entry, Json, Reading, Record
     from syncjob.money import Money
     from syncjob.store import Store, Story
+
+    Kinds: TypeAlias = Mapping[tuple[str, str], Json]  # (kind, id) -> the line of the map that says so
 
 STORIES_MAX = 5
 WIDTH = 80
@@ -59,7 +61,7 @@ def show(id: str, as_json: bool) -> None:
 
 def _told(config: Config, store: Store, story: Story) -> dict[str, Json]:
 
-    reading, decided_by = _reading(config, story)
+    reading, decided_by, kinds = _reading(config, story)
     refused = [refusal for subject, refusal in store.refusals(story.subject.scope) if subject.name == story.subject.name]
     return {
         "subject": story.subject.name,
@@ -67,8 +69,9 @@ def _told(config: Config, store: Store, story: Story) -> dict[str, Json]:
         "account": story.stream.account if story.stream else None,
         "mode": story.stream.mode if story.stream else None,
         "seen": [_record(record, landed) for record, landed in store.versions(story.subject)],
+        "customers": _linked(store, story, reading),
         "map": decided_by,
-        "means": [*_movements(reading), *_facts(reading)],
+        "means": [*_movements(reading, kinds), *_facts(reading, kinds)],
         "posted": [_entry(entry) for entry in story.entries],
         "applied": [_application(one) for one in story.applications],
         "documents": [_document(store, one) for one in story.deliveries],
@@ -91,14 +94,15 @@ def _record(one: Record, landed: datetime) -> Json:
     }
 
 
-def _reading(config: Config, story: Story) -> tuple[Reading | None, Json]:
-    """What the gateway's map reads in the newest records, and which map that is."""
+def _reading(config: Config, story: Story) -> tuple[Reading | None, Json, Kinds]:
+    """What the gateway's map reads in the newest records, which map that is, and its line behind each kind."""
     from syncjob.mapping import load_gateway
+    from syncjob.mapping.explaining import explained
 
     block = next((one for one in config.of("gateways") if one.name == story.subject.scope), None)
     records = [record for record in story.records if record.problem is None]
     if block is None or story.stream is None:
-        return None, None
+        return None, None, {}
     rules = load_gateway(block.connector, config.home)
     own = config.home / "mappings" / "gateways" / f"{block.connector}.yaml"
     decided_by: Json = {
@@ -106,10 +110,35 @@ def _reading(config: Config, story: Story) -> tuple[Reading | None, Json]:
         "whose": "the home's own" if own.exists() else "came with syncjob",
         "digest": rules.digest,
     }
-    return rules.read(story.stream, story.subject.name, records) if records else None, decided_by
+    if not records:
+        return None, decided_by, {}
+    kinds: dict[tuple[str, str], Json] = {}
+    for one in explained(rules, story.stream, story.subject.name, records):
+        answers = {answer.field: answer for answer in one.answers}
+        kind, id = answers.get("kind"), answers.get("id")
+        if kind is not None and kind.place is not None:
+            named = str(id.value) if id is not None else one.record.id
+            kinds[str(kind.value), named] = {"file": kind.place.file, "line": kind.place.line, "how": kind.how or None}
+    return rules.read(story.stream, story.subject.name, records), decided_by, kinds
 
 
-def _movements(reading: Reading | None) -> Iterable[Json]:
+def _linked(store: Store, story: Story, reading: Reading | None) -> Json:
+    """Those of its customers whom other systems know, each with their other names."""
+    from syncjob.crosswalk import spelled
+
+    ids = [story.subject.name.partition(":")[2]] if story.subject.name.startswith("customer:") else []
+    if reading is not None:
+        ids += [person.id for person in reading.people] + [one.customer for one in reading.transactions]
+    names = [(story.subject.scope, id) for id in dict.fromkeys(ids) if id]
+    found = store.customers(names) if names else {}
+    return [
+        {"id": name[1], "also": [spelled(one) for one in customer.names if one != name]}
+        for name, customer in found.items()
+        if len(customer.names) > 1
+    ]
+
+
+def _movements(reading: Reading | None, kinds: Kinds) -> Iterable[Json]:
     from syncjob.moment import iso
 
     for one in reading.transactions if reading else ():
@@ -124,10 +153,11 @@ def _movements(reading: Reading | None) -> Iterable[Json]:
             "net": _money(one.net),
             "presented": _money(one.presented),
             "names": [{"text": reference.text, "place": reference.place} for reference in one.references],
+            "decided": kinds.get((one.kind.value, one.id)),
         }
 
 
-def _facts(reading: Reading | None) -> Iterable[Json]:
+def _facts(reading: Reading | None, kinds: Kinds) -> Iterable[Json]:
     from syncjob.moment import iso
 
     for fact in reading.facts if reading else ():
@@ -137,6 +167,7 @@ def _facts(reading: Reading | None) -> Iterable[Json]:
             "effective": iso(fact.occurred),
             "amount": _money(fact.amount),
             "reason": fact.reason or None,
+            "decided": kinds.get((fact.kind.value, fact.id)),
         }
 
 
@@ -214,6 +245,8 @@ def _lines(config: Config, story: Mapping[str, Json]) -> list[str]:
         versions[name] = versions.get(name, 0) + 1
         number = f" (version {versions[name]})" if versions[name] > 1 else ""
         lines += _wrapped(2, f"{_local(config, record['occurred'])}  {name}{number}, landed {_local(config, record['landed'])}")
+    for one in _rows(story["customers"]):
+        lines += _wrapped(0, f"{one['id']} is one customer with {', '.join(cast('Sequence[str]', one['also']))}")
     if story["map"]:
         told = cast("Mapping[str, str]", story["map"])
         lines += _wrapped(0, f"Means, by {told['name']} ({told['whose']}, {told['digest'][:8]})")
@@ -242,14 +275,24 @@ def _meaning(config: Config, one: Mapping[str, Json]) -> list[str]:
     if "gross" not in one:
         amount = f" {_text(one['amount'])}" if one["amount"] else ""
         reason = f": {one['reason']}" if one["reason"] else ""
-        return _wrapped(2, f"{words} {one['id']}{amount}{reason}")
+        return [*_wrapped(2, f"{words} {one['id']}{amount}{reason}"), *_decided(one)]
     other = one["presented"] is not None and one["presented"] != one["gross"]
     presented = f" (the customer saw {_text(one['presented'])})" if other else ""
     fees = "".join(f", {fee['type']} {_text(fee['amount'])}" for fee in _rows(one["fees"]))
     lines = _wrapped(2, f"{words} {_text(one['gross'])}{presented}{fees}, net {_text(one['net'])}; {one['id']}")
+    lines += _decided(one)
     for reference in _rows(one["names"]):
         lines += _wrapped(4, f"{reference['place']} names {reference['text']}")
     return lines
+
+
+def _decided(one: Mapping[str, Json]) -> list[str]:
+    """The line of the map that says what kind it is: of several rules the first that counts."""
+    if not one["decided"]:
+        return []
+    rule = cast("Mapping[str, Json]", one["decided"])
+    how = f", {rule['how']}" if rule["how"] else ""
+    return _wrapped(4, f"{str(one['what']).replace('_', ' ')} by {rule['file']}:{rule['line']}{how}")
 
 
 def _posting(entry: Mapping[str, Json]) -> list[str]:

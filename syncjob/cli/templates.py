@@ -55,7 +55,8 @@ crm:
 
 _ACCOUNTS = """\
 # Which account of the books plays which role. source and currency may stay empty: the row that says most about a line wins.
-# The codes are names of Beancount accounts; change them as you like before the first run, afterwards they are bound.
+# The codes are names of Beancount accounts; change them as you like before the first run;
+# afterwards a run waits until you have seen what a change alters: syncjob mapping preview --since DAY
 role,source,currency,account
 # what the gateway holds for you, and keeps back
 clearing,{gateway},,Assets:{Gateway}:Balance

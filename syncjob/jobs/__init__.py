@@ -21,14 +21,17 @@ from syncjob.errors import (
     TryLater,
     exit_code,
 )
+from syncjob.jobs import charts
+from syncjob.jobs.customers import link_by_email
 from syncjob.jobs.delivery import deliver, recover
 from syncjob.jobs.job import Deadline, Intake, Job, OutOfTime, Sink, Source, Tally
 from syncjob.jobs.lacks import if_offered, not_offered
+from syncjob.jobs.maps import keep_counts
 from syncjob.jobs.nightly import books_leg, close_books, gateway_leg, missed_night, read_balances, settling_of, today
 from syncjob.jobs.opening import is_open, open_books, refuse_moved_start, with_starts
 from syncjob.jobs.planning import plan_dirty
 from syncjob.jobs.poll import poll
-from syncjob.model import Delivery, Role, Status, Stream
+from syncjob.model import Delivery, Status, Stream
 from syncjob.ports import AccountingTarget, CrmTarget
 from syncjob.reconcile import Leg
 
@@ -112,6 +115,8 @@ def run(
             raise
         planned = _would_send(job, sinks) if dry else ()
         _standing(job, tally, dry=dry)
+        if not dry:
+            keep_counts(job, tally)
         code, problems = exit_code(tally.codes), tuple(tally.problems)
         report = Report(kind, code, started, job.now(), dict(tally.counts), problems, tuple(legs), today(job), planned)
         with job.store.together():  # a night whose page was not kept has not ended
@@ -143,6 +148,8 @@ def _stages(job: Job, sources: tuple[Source, ...], sinks: tuple[Sink, ...], way:
     for sink in ready:
         if sink.ledger.books:
             _guarded(sink.name, tally, partial(_mirror, job, sink, tally))
+    if way.at_night:
+        link_by_email(job, way.deadline, tally)
     plan_dirty(job, way.deadline, tally)
     if way.at_night and not way.dry:
         _settle_balances(job, read, bound, way.deadline, tally)
@@ -178,13 +185,11 @@ def _same_names(job: Job) -> None:
                 f"syncjob.yaml: {name!r} is gone, but the state knows it as account {identity.account}; put its block back"
             )
     for sink in job.sinks:
-        for (role, source, currency), code in sorted(job.store.bound_accounts(sink.name).items()):
-            now = job.rules.chart.code(Role(role), source, currency)
-            if now != code:
-                raise Misconfigured(
-                    f"{job.rules.chart.where}: {role} of {source} in {currency} is {now}, but {sink.name} holds its entries in "
-                    f"{code}; put that back (an account with a history is moved by a journal entry in the books)"
-                )
+        for (role, source, currency), (code, now) in charts.moved_codes(job, sink.name).items():
+            raise Misconfigured(
+                f"{job.rules.chart.where}: {role} of {source} in {currency} is {now}, but {sink.name} holds its entries in "
+                f"{code}; put that back, or see what the change would alter: syncjob mapping preview --since DAY"
+            )
 
 
 def _bind_accounts(job: Job, sink: Sink, tally: Tally) -> None:

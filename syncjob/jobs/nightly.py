@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime, time, timedelta, tzinfo
 
 from syncjob.errors import EXIT_HELD, EXIT_OK
+from syncjob.jobs import charts
 from syncjob.jobs.job import Job, Sink, Source
 from syncjob.model import Role
 from syncjob.moment import business_date, month_end
@@ -69,17 +70,29 @@ def books_leg(job: Job, sink: Sink, books: AccountingTarget, through: date) -> l
     """Leg 2: what the books hold in the accounts that stand for a gateway, against the delivered entries."""
     delivered = _by_account(job, sink.name, through, delivered=True)
     undelivered = _by_account(job, sink.name, through, delivered=False)
-    accounts = sorted({account for account, _ in (*delivered, *undelivered)})
+    accounts = sorted({account for account, _ in (*delivered, *undelivered)} | _left_behind(job, sink.name, through))
     return books_legs(books.balances(accounts, through), delivered, undelivered, through, sink.name)
 
 
 def _by_account(job: Job, target: str, through: date, *, delivered: bool) -> dict[tuple[str, str], int]:
+    """By the codes of the charts that the postings were made with: a changed code moves nothing that was delivered."""
+    known = charts.standing(job)
     sums: dict[tuple[str, str], int] = {}
-    for (role, source, _, currency), minor in job.store.posted_sums(target, through, delivered).items():
+    for (number, role, source, _, currency), minor in job.store.posted_by_chart(target, through, delivered).items():
         if role in _BALANCE_ROLES:
-            account = job.rules.chart.code(role, source, currency)
+            chart = job.rules.chart if number == charts.TODAY else known[number]
+            account = chart.code(role, source, currency)
             sums[account, currency] = sums.get((account, currency), 0) + minor
     return sums
+
+
+def _left_behind(job: Job, target: str, through: date) -> set[str]:
+    known = charts.standing(job)
+    if len(known) == 1:
+        return set()
+    sums = job.store.posted_sums(target, through, True)
+    places = {(role.value, source, currency) for role, source, _, currency in sums if role in _BALANCE_ROLES}
+    return charts.former(known, places)
 
 
 def close_books(job: Job, sink: Sink, today: date) -> None:
@@ -104,12 +117,17 @@ def close_books(job: Job, sink: Sink, today: date) -> None:
     sink.target.close(assertions, states)
 
 
-def today(job: Job) -> date:
-    """The company's day by the gateways' clocks; by our own only where none was ever heard."""
+def clock(job: Job) -> datetime:
+    """The instant by the gateways' clocks; by our own only where none was ever heard."""
     heard = [
         seen
         for source in job.sources
         for feed in source.gateway.feeds
         if (seen := job.store.progress(source.name, feed.name).seen_at) is not None
     ]
-    return business_date(max(heard, default=job.now()), job.rules.zone)
+    return max(heard, default=job.now())
+
+
+def today(job: Job) -> date:
+    """The company's day by the gateways' clocks."""
+    return business_date(clock(job), job.rules.zone)

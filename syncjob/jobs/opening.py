@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import cast
 
 from syncjob.errors import Misconfigured, Problem
+from syncjob.jobs import charts
 from syncjob.jobs.job import Job, Source, Tally
 from syncjob.jobs.nightly import bucket_sums, settling_of
 from syncjob.matching import Books
@@ -164,4 +165,6 @@ def _save(job: Job, scope: str, entries: Sequence[Entry]) -> None:
         known = Known(subject=entry.subject, source=scope, entries=(entry,))
         decided: Decided = plan(known, job.rules, Books([], {}), {})
         subject = Subject(scope, entry.subject, 0)
-        job.store.save(Plan((subject,), (entry,), (), decided.posted, decided.deliveries), job.now())
+        chart = charts.register(job)
+        coded = tuple((*row, chart) for row in decided.coded) if chart else ()
+        job.store.save(Plan((subject,), (entry,), (), decided.posted, decided.deliveries, coded=coded), job.now())

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from syncjob.errors import EXIT_BUG, Problem, RecordRefused
+from syncjob.jobs import charts
+from syncjob.jobs.customers import with_customers
 from syncjob.jobs.job import Deadline, Job, Source, Tally
 from syncjob.matching import Books
 from syncjob.model import Delivery, Json, Reading, Refusal, movement_key
@@ -24,18 +26,24 @@ def plan_dirty(job: Job, deadline: Deadline, tally: Tally) -> None:
     later: set[tuple[str, str]] = set()
     done = 0
     note_maps(job)
+    charts.register(job)
     while True:
         dirty = job.store.dirty(BATCH + len(later))
         batch = [one for one in dirty if (one.scope, one.name) not in later][:BATCH]
         if not batch:
             return
-        invoices = [one for one in batch if one.name.startswith("invoice:")]
-        payments = [one for one in batch if not one.name.startswith("invoice:")]
-        again = _plan_records(job, payments, tally) if payments else _plan_invoices(job, invoices)
-        later.update((one.scope, one.name) for one in again)
-        done += len(payments) or len(invoices)
+        payments = [one for one in batch if not one.name.startswith("invoice:")] or batch
+        later.update((one.scope, one.name) for one in plan_batch(job, payments, tally))
+        done += len(payments)
         job.say(f"planned {done}")
         deadline.check()
+
+
+def plan_batch(job: Job, subjects: Sequence[Subject], tally: Tally) -> list[Subject]:
+    """Plan some subjects, either of records or invoices, in one transaction; gives those to be planned again later."""
+    if any(one.name.startswith("invoice:") for one in subjects):
+        return _plan_invoices(job, subjects)
+    return _plan_records(job, subjects, tally)
 
 
 def note_maps(job: Job) -> None:
@@ -52,8 +60,9 @@ def note_maps(job: Job) -> None:
 
 def _plan_records(job: Job, subjects: Sequence[Subject], tally: Tally) -> list[Subject]:
     sources = {source.name: source for source in job.sources}
-    stories = [story for story in job.store.stories(subjects) if story.subject.scope in sources and story.stream]
-    known = [_known(story, sources[story.subject.scope]) for story in stories]
+    stories = [story for story in job.store.stories(subjects) if is_told(story, sources)]
+    known = [known_of(story, sources[story.subject.scope]) for story in stories]
+    known = with_customers(job.store, known, [sink.name for sink in job.sinks])
     numbers = wanted_numbers(known)
     mirrored = job.store.invoices(numbers) if numbers else []
     books = Books(mirrored, job.store.applied(numbers) if numbers else {})
@@ -67,6 +76,7 @@ def _plan_records(job: Job, subjects: Sequence[Subject], tally: Tally) -> list[S
     again = [subject for subject, one in decided if one.again]
     # Contacts are shared: the last word about one is what `people` holds, so each is stored once.
     deliveries = {(d.target, d.key): d for _, one in decided for d in one.deliveries}
+    chart = charts.number(job)
     plan_ = Plan(
         subjects=tuple(subjects),
         entries=tuple(entry for _, one in decided for entry in one.entries),
@@ -75,18 +85,24 @@ def _plan_records(job: Job, subjects: Sequence[Subject], tally: Tally) -> list[S
         deliveries=tuple(deliveries.values()),
         refusals=tuple((subject, refusal) for subject, one in decided for refusal in one.refusals),
         dirty=(*again, *(Subject(numbers_of[number], f"invoice:{number}", LAST) for number in touched)),
+        coded=tuple((*row, chart) for _, one in decided for row in one.coded) if chart else (),
     )
     job.store.save(plan_, job.now())
     tally.add("planned", len(deliveries))
     return again
 
 
-def _known(story: Story, source: Source) -> Known:
-    if story.stream is None:
-        raise AssertionError(f"{story.subject.name} has records of no stream")
+def is_told(story: Story, sources: Collection[str]) -> bool:
+    """Whether records of a configured source tell a subject, or entries alone, such as an opening balance."""
+    return story.subject.scope in sources and (story.stream is not None or bool(story.entries))
+
+
+def known_of(story: Story, source: Source) -> Known:
+    """What is known of one subject, its records read by the source's map."""
     readable = [record for record in story.records if record.problem is None]
     held = tuple(Refusal(r.type, r.id, r.problem) for r in story.records if r.problem is not None)
-    reading = source.map.read(story.stream, story.subject.name, readable) if readable else Reading()
+    stream = story.stream
+    reading = source.map.read(stream, story.subject.name, readable) if readable and stream is not None else Reading()
     return Known(
         subject=story.subject.name,
         source=story.subject.scope,
@@ -96,7 +112,7 @@ def _known(story: Story, source: Source) -> Known:
         applications=story.applications,
         deliveries={(d.target, d.key): d for d in story.deliveries},
         posted=story.posted,
-        map=source.map.digest,
+        map=source.map.digest if stream is not None else "",
     )
 
 

@@ -9,6 +9,7 @@ from functools import partial
 from syncjob.jobs.gaps import fill
 from syncjob.jobs.job import Deadline, Job, Source, Tally
 from syncjob.jobs.lacks import if_offered
+from syncjob.jobs.maps import see
 from syncjob.jobs.reading import Clock, read
 from syncjob.landing import land
 from syncjob.model import Record, Stream
@@ -98,6 +99,7 @@ def read_window(
         if each is not None:
             for record in records:
                 each(record)
+        see(source, landed)
         tally.landed(len(records), landed)
         job.say(f"{source.name}: {feed.name}: {tally.counts.get('records', 0)} records read")
         if page.cursor is None:

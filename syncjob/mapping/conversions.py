@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, tzinfo
 
 from syncjob.errors import RecordRefused
 from syncjob.mapping.paths import Read, Scope, dig
 from syncjob.model import Fee, digest
-from syncjob.moment import from_seconds, from_text
-from syncjob.money import Money, from_gateway
+from syncjob.moment import from_day, from_local, from_seconds, from_text
+from syncjob.money import Money, from_decimal, from_gateway
 
 FEE_PARTS = ("amount", "currency", "type")
 ITEM_PARTS = ("quantity", "price.unit_amount", "price.currency")
@@ -36,16 +36,30 @@ def word(name: str, raw: object) -> str:
     raise RecordRefused(f"{name} is {kind_of(raw)}, not a word")
 
 
-def text(name: str, read: Read, default: str | None) -> Callable[[Scope], str | None]:
+def text(name: str, read: Read) -> Callable[[Scope], str | None]:
     """Text as it stands; empty text counts as absent."""
 
     def converted(scope: Scope) -> str | None:
         raw = read(scope)
         if type(raw) is str:
-            return raw or default
+            return raw or None
         if raw is None:
-            return default
+            return None
         raise RecordRefused(f"{name} is {kind_of(raw)}, not text")
+
+    return converted
+
+
+def text_or(name: str, read: Read, default: str, defaulted: Callable[[], None]) -> Callable[[Scope], str | None]:
+    """Text as it stands, and what the map says where there is none; `defaulted` is told each time."""
+    as_it_stands = text(name, read)
+
+    def converted(scope: Scope) -> str | None:
+        found = as_it_stands(scope)
+        if found is None:
+            defaulted()
+            return default
+        return found
 
     return converted
 
@@ -65,7 +79,20 @@ def unix_seconds(name: str, read: Read) -> Callable[[Scope], datetime | None]:
 
 def iso_instant(name: str, read: Read) -> Callable[[Scope], datetime | None]:
     """An instant from ISO 8601 text with its offset."""
+    return _time(name, read, from_text)
 
+
+def local_time(name: str, read: Read, where: tzinfo, *, later: bool) -> Callable[[Scope], datetime | None]:
+    """An instant from a clock's time without an offset; in the hour that comes twice its first or its later pass."""
+    return _time(name, read, lambda raw: from_local(raw, where, later=later))
+
+
+def day(name: str, read: Read, where: tzinfo) -> Callable[[Scope], datetime | None]:
+    """The instant at which a calendar day begins in a zone."""
+    return _time(name, read, lambda raw: from_day(raw, where))
+
+
+def _time(name: str, read: Read, parse: Callable[[str], datetime]) -> Callable[[Scope], datetime | None]:
     def converted(scope: Scope) -> datetime | None:
         raw = read(scope)
         if raw is None or raw == "":
@@ -73,7 +100,7 @@ def iso_instant(name: str, read: Read) -> Callable[[Scope], datetime | None]:
         if type(raw) is not str:
             raise RecordRefused(f"{name} is {kind_of(raw)}, not a time in text")
         try:
-            return from_text(raw)
+            return parse(raw)
         except RecordRefused as refused:
             raise RecordRefused(f"{name}: {refused}") from None
 
@@ -89,6 +116,21 @@ def money(gateway: str, name: str, amount: Read, currency: Read) -> Callable[[Sc
             return None
         try:
             return from_gateway(gateway, raw, currency(scope))
+        except RecordRefused as refused:
+            raise RecordRefused(f"{name}: {refused}", cure=refused.cure) from None
+
+    return converted
+
+
+def decimal(name: str, amount: Read, currency: Read) -> Callable[[Scope], Money | None]:
+    """An amount with a decimal point, as text or as an exactly read number, with the currency that stands beside it."""
+
+    def converted(scope: Scope) -> Money | None:
+        raw = amount(scope)
+        if raw is None or raw == "":
+            return None
+        try:
+            return from_decimal(raw, currency(scope))
         except RecordRefused as refused:
             raise RecordRefused(f"{name}: {refused}", cure=refused.cure) from None
 
@@ -145,6 +187,9 @@ def items_total(gateway: str, name: str, read: Read) -> Callable[[Scope], Money 
         return sum(known[1:], known[0])
 
     return converted
+
+
+LISTS: Mapping[str, Callable[[str, str, Read], Callable[[Scope], object]]] = {"fees": fees, "items_total": items_total}
 
 
 def guest(index: int, name: str, email: Read, full_name: Read | None) -> Callable[[Scope], str | None]:

@@ -7,6 +7,7 @@ drained once a run; reading a value and counting it are one addition, so the map
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Protocol, runtime_checkable
 
 
 class What(StrEnum):
@@ -18,6 +19,11 @@ class What(StrEnum):
     REPLACED = "replaced"  # a character that the target does not take became another one
     OTHERWISE = "otherwise"  # a word in no list, for which the map names what it becomes
     HELD = "held"  # refused: the record or document waits for a person
+    # Of what a gateway showed, before any rule has read it (see drift.py):
+    SEEN = "seen"  # how many versions of a record type were looked at
+    PRESENT = "present"  # in how many of these a kept field was there
+    NEW_VALUE = "new value"  # a word that the vendor's schema does not list for its field
+    OTHER_VALUE = "other value"  # the same where the schema says that its list is open
 
 
 class Counts:
@@ -39,3 +45,12 @@ class Counts:
         """What was counted since the last time, by (field, what)."""
         found, self._found = self._found, {}
         return found
+
+
+@runtime_checkable
+class Counting(Protocol):
+    """A map that counts what its rules do."""
+
+    @property
+    def counts(self) -> Counts:
+        """The counts since they were last drained."""

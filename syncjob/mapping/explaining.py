@@ -10,8 +10,11 @@ from dataclasses import dataclass, replace
 
 from syncjob.errors import RecordRefused
 from syncjob.mapping import conversions
-from syncjob.mapping.gateway import Block, GatewayMap, Known
+from syncjob.mapping.blocks import Block, Known
+from syncjob.mapping.dating import dating
+from syncjob.mapping.gateway import GatewayMap
 from syncjob.mapping.paths import Scope
+from syncjob.mapping.rules import CONDITIONS
 from syncjob.model import Reading, Record, Stream, Transaction
 from syncjob.yamlfile import Node, Place
 
@@ -70,7 +73,7 @@ def _answers(block: Block, stream: Stream, record: Record, known: Known, reading
     if block.what == "person" and answers[0].value is None and not answers[0].refused:
         return  # the record does not say who it was
     if block.what == "movement":
-        yield from _of_movement(answers, reading.transactions)
+        yield from _of_movement(block, answers, reading.transactions)
         if not any(answer.refused for answer in answers):
             # Each field can be read, and together they do not close.
             whole = (one for one in reading.problems if (one.type, one.id) == (record.type, record.id))
@@ -114,6 +117,10 @@ def _asked(block: Block, field: str, node: Node, scope: Scope, wanted: str) -> A
     """The first rule of a field that has a value, asked one by one."""
     rules = node.one_or_more()
     for number, rule in enumerate(rules, start=1):
+        if not wanted:  # of a choice the first rule that counts decides, whatever it comes to
+            counts = block.rules.condition(rule.mapping())
+            if counts is not None and not counts(scope):
+                continue
         compiled = block.rules.value(rule, wanted) if wanted else block.rules.choice(rule, block.kinds)
         try:
             value = compiled(scope)
@@ -123,7 +130,8 @@ def _asked(block: Block, field: str, node: Node, scope: Scope, wanted: str) -> A
             return _told(block, field, value, rule, scope, (number, len(rules)))
         if not wanted:
             return _told(block, field, None, rule, scope, (number, len(rules)))
-    return Answer(field, None, rules[0].place, how=_why_nothing(block, rules, scope))
+    why = _why_nothing(block, rules, scope)
+    return Answer(field, None, rules[0].place, how=why, refused="" if wanted else f"no rule of {field} counts for it")
 
 
 def _why_nothing(block: Block, rules: Sequence[Node], scope: Scope) -> str:
@@ -133,7 +141,10 @@ def _why_nothing(block: Block, rules: Sequence[Node], scope: Scope) -> str:
         if (condition is None or condition(scope)) and "from" in rule.mapping():
             tried.update(dict.fromkeys(path.text() for path in rule.mapping()["from"].one_or_more()))
     which = "the rule" if len(rules) == 1 else f"all {len(rules)} rules"
-    return f"nothing stands at {' or '.join(tried)}" if tried else f"when: or needs: of {which} said no"
+    if tried:
+        return f"nothing stands at {' or '.join(tried)}"
+    asked = [f"{word}:" for word in CONDITIONS if any(word in rule.mapping() for rule in rules)]
+    return f"{' or '.join(asked)} of {which} said no"
 
 
 def _told(block: Block, field: str, value: object, rule: Node, scope: Scope, number: tuple[int, int]) -> Answer:
@@ -152,10 +163,12 @@ def _told(block: Block, field: str, value: object, rule: Node, scope: Scope, num
         record = scope[block.paths.index(path)]
         place, how = rule.place, f"as {conversion}" if conversion else ""
         if "lookup" in words and isinstance(raw, (str, bool)):
-            place, how = _looked_up(words, rule, conversions.word(path.text(), raw))
+            place, how = _looked_up(block, words, rule, conversions.word(path.text(), raw))
         elif "currency" in words:
             currency = next((one.text() for one in words["currency"].one_or_more() if _stands(block, one, scope)), "nothing")
             how = f"{how}, currency from {currency}"
+        elif "zone" in words:
+            how = f"{how} in {words['zone'].text()}"
         return Answer(field, value, place, f"{record.type} {record.id}", path.text(), _joined(how, which))
     if "default" in words:
         return Answer(field, value, words["default"].place, how=_joined("the default", which))
@@ -166,11 +179,14 @@ def _stands(block: Block, path: Node, scope: Scope) -> bool:
     return block.paths.reader(path)[1](scope) not in (None, "")
 
 
-def _looked_up(words: Mapping[str, Node], rule: Node, key: str) -> tuple[Place, str]:
-    """The line of the lookup that decided, or that of the word's refusal."""
+def _looked_up(block: Block, words: Mapping[str, Node], rule: Node, key: str) -> tuple[Place, str]:
+    """The line of the lookup or table that decided, or that of the word's refusal, or of what it becomes otherwise."""
     for name in ("lookup", "refuse"):
-        if name in words and key in words[name].mapping():
-            return words[name].key_place(key), f"{name} {key}: {words[name].mapping()[key].text()}"
+        if name in words and key in (listed := block.rules.table(words[name])).mapping():
+            named = f"table {words[name].text()}" if listed is not words[name] else name
+            return listed.key_place(key), f"{named} {key}: {listed.mapping()[key].text()}"
+    if "otherwise" in words:
+        return words["otherwise"].place, f"{key!r} is not in the lookup, otherwise: {words['otherwise'].text()}"
     return rule.place, f"{key!r} is not in the lookup"
 
 
@@ -181,7 +197,7 @@ def _joined(*parts: str) -> str:
 # ---------------------------------------------------------------- what syncjob itself adds or leaves out
 
 
-def _of_movement(answers: Sequence[Answer], transactions: Sequence[Transaction]) -> Iterator[Answer]:
+def _of_movement(block: Block, answers: Sequence[Answer], transactions: Sequence[Transaction]) -> Iterator[Answer]:
     id = next((answer.value for answer in answers if answer.field == "id"), None)
     one = next((transaction for transaction in transactions if transaction.id == id), None)
     for answer in answers:
@@ -189,10 +205,22 @@ def _of_movement(answers: Sequence[Answer], transactions: Sequence[Transaction])
             why = "left out: the currency is the settled one" if one.presented is None else "with the sign of gross"
             answer = replace(answer, value=one.presented, how=_joined(answer.how, why))
         yield answer
+    if one is not None:
+        yield _date(block, one)
     if one is not None and one.rate_source:
         yield Answer("rate_source", one.rate_source, how="made by syncjob: presented has another currency than gross")
     if one is not None and one.reverses:
         yield Answer("reverses", one.reverses, how="made by syncjob: the earlier movement of the same origin")
+
+
+def _date(block: Block, one: Transaction) -> Answer:
+    """The instant that decides the business date, by the rule of the map or else as always."""
+    for dated in dating(block.words):
+        instant = getattr(one, dated.field)
+        if instant is not None and instant == (one.dated or one.effective):
+            zone = dated.zone or "the zone of the books"
+            return Answer("date", instant, dated.node.place, how=f"the day of {dated.field} in {zone}")
+    return Answer("date", one.dated or one.effective, how="made by syncjob: the day of effective in the zone of the books")
 
 
 def _tellers(blocks: Sequence[Explained]) -> Callable[[Explained], bool]:

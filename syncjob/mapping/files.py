@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from importlib.metadata import entry_points
 from importlib.util import find_spec
@@ -12,23 +12,48 @@ from pathlib import Path
 import syncjob
 from syncjob import yamlfile
 from syncjob.errors import Misconfigured
+from syncjob.mapping import tables
+from syncjob.mapping.tables import Table
 from syncjob.model import digest
 from syncjob.yamlfile import Node
 
 KINDS = ("gateways", "accounting", "crm")
-_COPIED = re.compile(r"^# Copied from mappings/\S+, digest ([a-z2-7]{26})$", re.MULTILINE)
+_COPIED = re.compile(r"^# Copied from mappings/\S+, digest ([a-z2-7]{26})[,;]*$", re.MULTILINE)  # a spreadsheet pads the line
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,40}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class MapFile:
-    """A map and the field schema it is checked against; `digest` stands for the text of both."""
+    """A map and the field schema it is checked against, and the look-up tables that it names."""
 
     name: str  # as complaints call it: mappings/gateways/stripe.yaml
     of: str  # the gateway or target: stripe
     root: Node
     schema: Node
-    digest: str
+    texts: tuple[str, ...]  # of the map and its schema
+    kind: str = ""  # gateways, accounting or crm
+    home: Path | None = None
+    _tables: dict[str, Table] = field(default_factory=dict)
+    _columns: dict[str, Node] = field(default_factory=dict)
+
+    def table(self, node: Node) -> Node:
+        """The table that a text such as `products` or `products.account` names: each word with what it becomes.
+
+        Raises Misconfigured at the node for a table or column that is not there, at its line for what is wrong in the table.
+        """
+        asked = node.text()
+        name, _, column = asked.partition(".")
+        if name not in self._tables:
+            self._tables[name] = Table.find(node, name, _folders(self.home, self.kind, self.of))
+        if asked not in self._columns:
+            self._columns[asked] = self._tables[name].words(node, column)
+        return self._columns[asked]
+
+    @property
+    def digest(self) -> str:
+        """Stands for the text of the map, its schema, and every table that it has asked for: read it when all is compiled."""
+        read = sorted(self._tables.values(), key=lambda table: table.called)
+        return digest(*self.texts, *(part for table in read for part in (table.called, table.text)))
 
 
 def shipped() -> Path:
@@ -46,7 +71,7 @@ def read(kind: str, name: str, home: Path | None) -> MapFile:
         raise Misconfigured(f"{name!r} is no name of a map; write small letters, digits and _")
     root, text = _load(f"{kind}/{name}.yaml", home, kind, name)
     schema, schema_text = _load(f"schemas/{name}.yaml", home, kind, name)
-    return MapFile(f"mappings/{kind}/{name}.yaml", name, root, schema, digest(text, schema_text))
+    return MapFile(f"mappings/{kind}/{name}.yaml", name, root, schema, (text, schema_text), kind, home)
 
 
 def brought(kind: str, name: str) -> Path | None:
@@ -62,18 +87,32 @@ def brought(kind: str, name: str) -> Path | None:
 
 
 def known() -> dict[str, Path]:
-    """Every map that is here without the home's own, as gateways/stripe, with its file: shipped, or brought by a package."""
+    """Every map and look-up table that is here without the home's own, as gateways/stripe or tables/products, with its file."""
     found = {f"{kind}/{path.stem}": path for kind in KINDS for path in sorted((shipped() / kind).glob("*.yaml"))}
+    packages = []
     for kind in KINDS:
         for entry in sorted(entry_points(group=f"syncjob.{kind}"), key=lambda entry: entry.name):
             folder = brought(kind, entry.name)
-            if folder is not None and (path := folder / kind / f"{entry.name}.yaml").exists():
+            if folder is None:
+                continue
+            packages.append(folder)
+            if (path := folder / kind / f"{entry.name}.yaml").exists():
                 found.setdefault(f"{kind}/{entry.name}", path)
+    for folder in (shipped(), *packages):
+        for path in tables.paths(folder):
+            found.setdefault(f"tables/{path.stem}", path)
     return found
 
 
+def own(home: Path, name: str, original: Path) -> Path:
+    """Where a home keeps its copy of a known map; of a table, in the form that it has already, or else in the original's."""
+    forms = tables.SUFFIXES if name.startswith("tables/") else (original.suffix,)
+    mine = [home / "mappings" / f"{name}{suffix}" for suffix in forms]
+    return next((path for path in mine if path.exists()), home / "mappings" / f"{name}{original.suffix}")
+
+
 def copied(name: str) -> str:
-    """The text of a known map for a home: the same, under a line that names the digest of what was copied.
+    """The text of a known map or table for a home: the same, under a line that names the digest of what was copied.
 
     Raises Misconfigured, with the known ones, for a name that is none of them.
     """
@@ -82,21 +121,33 @@ def copied(name: str) -> str:
         near = get_close_matches(name, here, 1)
         hint = f"did you mean {near[0]!r}? " if near else ""
         raise Misconfigured(f"{name!r} is no map; {hint}Known: {', '.join(here)}")
-    text = yamlfile.read_text(here[name], f"mappings/{name}.yaml")
-    return f"# Copied from mappings/{name}.yaml, digest {digest(text)}\n{text}"
+    text, called = _original(here[name], name)
+    return f"# Copied from {called}, digest {digest(text)}\n{text}"
 
 
 def outdated(home: Path) -> list[str]:
-    """The names of the home's own maps whose original has changed since it was copied; maps written by hand never are."""
+    """The home's own maps and tables whose original has changed since it was copied; what was written by hand never is."""
     found = []
     for name, path in known().items():
-        own = home / "mappings" / f"{name}.yaml"
-        if not own.exists():
+        mine = own(home, name, path)
+        if not mine.exists():
             continue
-        note = _COPIED.search(yamlfile.read_text(own, f"mappings/{name}.yaml"))
-        if note is not None and note[1] != digest(yamlfile.read_text(path, f"mappings/{name}.yaml")):
+        note = _COPIED.search(_original(mine, name)[0])
+        if note is not None and note[1] != digest(_original(path, name)[0]):
             found.append(name)
     return found
+
+
+def _original(path: Path, name: str) -> tuple[str, str]:
+    called = f"mappings/{name}{path.suffix}"
+    return yamlfile.read_text(path, called, tables.SIZE_MAX_BYTES), called
+
+
+def _folders(home: Path | None, kind: str, name: str) -> tuple[Path, ...]:
+    """The folders `mappings` in which something of a map is looked for, in this order."""
+    own = (home / "mappings",) if home is not None else ()
+    package = brought(kind, name)
+    return (*own, shipped(), *((package,) if package is not None else ()))
 
 
 def _load(relative: str, home: Path | None, kind: str, name: str) -> tuple[Node, str]:

@@ -6,10 +6,11 @@ A path such as `origin.metadata.invoice_number` begins with the name of a join, 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, TypeAlias
 
+from syncjob.mapping.vendor import Holds, holds
 from syncjob.model import Path
 from syncjob.yamlfile import Node
 
@@ -33,24 +34,25 @@ class Fields:
 
     source: str
     by_type: Mapping[str, frozenset[Path]]
+    what: Mapping[str, Mapping[Path, Holds | None]] = field(default_factory=dict)  # None: the schema does not say
 
     @classmethod
     def load(cls, schema: Node, name: str) -> Fields:
         """Read the `records` of a gateway's field schema."""
         words = schema.mapping(["gateway", "version", "decimals", "records"], ["gateway", "records"])
         words["gateway"].choice([name])
-        return cls(
-            schema.place.file,
-            {
-                type: frozenset(tuple(one.text().split(".")) for one in fields.sequence())
-                for type, fields in words["records"].mapping().items()
-            },
-        )
+        what = holds(words["records"])
+        return cls(schema.place.file, {type: frozenset(fields) for type, fields in what.items()}, what)
 
     def has(self, type: str, path: Path) -> bool:
         """Whether this record type has such a field, by name or through a `*`."""
         fields = self.by_type.get(type, frozenset())
         return path in fields or (len(path) > 1 and (*path[:-1], "*") in fields)
+
+    def holds(self, type: str, path: Path) -> Holds | None:
+        """What a field of a record type holds, None where the schema does not say."""
+        fields = self.what.get(type, {})
+        return fields.get(path) or fields.get((*path[:-1], "*"))
 
     def having(self, node: Node, types: Sequence[str], path: Path) -> list[str]:
         """Which of these record types have the field; it is refused where none has, or where it is card data."""
@@ -96,8 +98,31 @@ class Paths:
 
     def index(self, node: Node) -> int:
         """Where in the scope the record stands that a path reads."""
-        join = node.text().split(".")[0]
-        return self._joins.get(join, self._joins[""])[0]
+        join, dot, _ = node.text().partition(".")
+        # One word alone is a field of the record itself, even where a join bears the same name.
+        return self._joins.get(join if dot else "", self._joins[""])[0]
+
+    def what(self, node: Node, part: str = "") -> list[tuple[str, Holds | None]]:
+        """What stands at a path, by each record type that it may be read from; `part` is a field of a list's items."""
+        words = parse(node)
+        if words[0] == "landed":
+            return [("record", Holds("id"))] if words == ("landed", "id") else []
+        join = words[0] if words[0] in self._joins and len(words) > 1 else ""
+        path = (*(words[1:] if join else words), *(part.split(".") if part else ()))
+        return [(type, self._fields.holds(type, path)) for type in self._joins[join][1] if self._fields.has(type, path)]
+
+    def beside(self, node: Node) -> list[tuple[str, Holds]]:
+        """The fields whose type is known in the record that a path leads to, by the names that a map would write."""
+        words = parse(node)
+        join = words[0] if words[0] in self._joins and len(words) > 1 else ""
+        known = [self._fields.what.get(type, {}) for type in self._joins[join][1]]
+        named = {".".join((join, *path) if join else path): what for fields in known for path, what in fields.items()}
+        return [(name, what) for name, what in sorted(named.items()) if what is not None]
+
+    @property
+    def record(self) -> str:
+        """The record type at hand."""
+        return self._joins[""][1][0]
 
     def landed(self, node: Node) -> tuple[str, Read]:
         """The reader of landed.id or landed.as_of, which every landed record has, whatever the vendor sent."""

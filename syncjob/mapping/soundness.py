@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 
+from syncjob import moment
+from syncjob.errors import RecordRefused
 from syncjob.yamlfile import Node
 
 _CODE = re.compile(r"[A-Z]{3}", re.ASCII)
@@ -40,19 +43,29 @@ def is_read(node: Node) -> None:
             raise one.wrong("a currency is read from a field, never written into a map", cure)
 
 
+def valid_from(node: Node) -> datetime:
+    """The instant from which on a rule counts: the beginning of a day in UTC, or an instant with its offset."""
+    text = node.text()
+    try:
+        return moment.from_text(text) if "T" in text else moment.from_day(text, UTC)
+    except RecordRefused:
+        cure = "write a day such as 2026-01-31, or an instant such as 2026-01-31T00:00:00+01:00"
+        raise node.wrong(f"{text!r} is neither a calendar day nor an instant with its offset", cure) from None
+
+
 def reachable(rules: Sequence[Node]) -> None:
     """Complain about a rule of a list that can never count, since one above it always has a value first."""
     for place, later in enumerate(rules):
         for earlier in rules[:place]:
             if _covers(earlier.mapping(), later.mapping()):
                 why = f"this rule is never reached: the one in line {earlier.place.line} has a value whenever it would have one"
-                raise later.wrong(why, "remove it, put it first, or give the other one a when:")
+                raise later.wrong(why, "remove it, put it first, or give the other one a when: or a valid_from:")
 
 
 def ids_are_read(name: str, node: Node) -> None:
     """Ids come from fields: a fixed one would make all records the same."""
     for rule in node.one_or_more() if name in _IDS else ():
-        for word in ("value", "lookup", "default"):
+        for word in ("value", "lookup", "default", "otherwise"):
             if word in rule.mapping():
                 why = f"{name} is an id, which {word}: would make the same for different records"
                 raise rule.mapping()[word].wrong(why, "read it from a field with from:")
@@ -87,21 +100,24 @@ def times_are_the_gateways(words: Mapping[str, Node]) -> None:
                 raise path.wrong(f"{name} is when money moved, not when it was seen", "name a field of the record")
 
 
-def words_are_listed(words: Mapping[str, Node]) -> None:
+def words_are_listed(words: Mapping[str, Node], table: Callable[[Node], Node]) -> None:
     """A condition names a word that the kind's lookup lists: with any other the record is held, so the rule never counts."""
-    kind = words["kind"].mapping()
-    if "lookup" not in kind:
+    kinds = [rule.mapping() for rule in words["kind"].one_or_more()]
+    if any("lookup" not in kind or "otherwise" in kind for kind in kinds):
         return
-    listed = kind["lookup"].mapping()
-    first = kind["from"].one_or_more()[0].text()  # where it stands it decides; the others stand in for it
+    firsts = {kind["from"].one_or_more()[0].text() for kind in kinds}  # where it stands it decides; others stand in for it
+    if len(firsts) > 1:
+        return
+    (first,) = firsts
+    listed = [word for kind in kinds for word in table(kind["lookup"]).mapping()]
     for name, node in words.items():
-        if name in ("record", "joins", "kind", "when", "needs"):
+        if name in ("record", "joins", "kind", "when", "needs", "date"):
             continue
         rules = node.mapping().values() if name == "detail" else node.one_or_more()
         for condition in [rule.mapping()["when"] for rule in rules if "when" in rule.mapping()]:
             allowed = condition.mapping()[first].one_or_more() if first in condition.mapping() else ()
             if allowed and not any(word.text() in listed for word in allowed):
-                allowed[0].choice(listed)
+                allowed[0].choice(dict.fromkeys(listed))
 
 
 def joinable(node: Node, name: str, fields: Iterable[Sequence[str]]) -> None:
@@ -118,6 +134,10 @@ def joinable(node: Node, name: str, fields: Iterable[Sequence[str]]) -> None:
 def _covers(earlier: Mapping[str, Node], later: Mapping[str, Node]) -> bool:
     for word in ("when", "needs"):
         if word in earlier and (word not in later or _said(earlier[word]) != _said(later[word])):
+            return False
+    if "valid_from" in earlier:
+        since = valid_from(earlier["valid_from"])
+        if "valid_from" not in later or valid_from(later["valid_from"]) < since:
             return False
     if "value" in earlier or "lookup" in earlier or "default" in earlier:
         return True

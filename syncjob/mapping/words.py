@@ -11,7 +11,7 @@ class Word:
     """A word of maps: where it stands, what it says in one sentence, and one line of YAML that uses it."""
 
     word: str
-    of: Literal["gateway", "conversion", "target", "field type"]
+    of: Literal["gateway", "conversion", "target", "spelling", "field type", "schema"]
     says: str
     example: str
 
@@ -36,10 +36,28 @@ _WORDS = (
         "gross: {from: amount, as: money, currency: currency}",
     ),
     Word(
+        "zone",
+        "gateway",
+        "The zone of a local time or a day that comes without an offset.",
+        "effective: {from: origin.metadata.paid_at, as: local_time, zone: Europe/Berlin}",
+    ),
+    Word(
+        "fold",
+        "gateway",
+        "fold: later means the second pass of the hour that comes twice when clocks go back; the first is usual.",
+        "effective: {from: origin.metadata.paid_at, as: local_time, zone: Europe/Berlin, fold: later}",
+    ),
+    Word(
         "lookup",
         "gateway",
-        "Turn a vendor's word into ours; a word that is not listed holds the record.",
+        "Turn a vendor's word into ours, by words in place or a table's name; an unlisted word holds the record.",
         "bucket: {from: balance_type, lookup: {payments: payments, issuing: issuing}}",
+    ),
+    Word(
+        "otherwise",
+        "gateway",
+        "What a word becomes that the lookup does not list; each time is counted in the summary.",
+        "bucket: {from: balance_type, lookup: {payments: payments}, otherwise: issuing}",
     ),
     Word(
         "refuse",
@@ -70,6 +88,12 @@ _WORDS = (
         "gateway",
         "The rule counts only where these fields are there.",
         "description: {needs: source, from: description}",
+    ),
+    Word(
+        "valid_from",
+        "gateway",
+        "The rule counts only for records from this day (UTC) or instant on; the newest rule stands first.",
+        "description: [{valid_from: 2026-01-01, from: description}, {from: origin.description}]",
     ),
     Word(
         "prefixes",
@@ -108,6 +132,12 @@ _WORDS = (
         "net: {from: net, as: money, currency: currency}",
     ),
     Word(
+        "decimal",
+        "conversion",
+        "An amount with a decimal point, as text or as a number, with the currency beside it; exact, or held.",
+        "presented: {from: origin.metadata.total, as: decimal, currency: origin.currency}",
+    ),
+    Word(
         "items_total",
         "conversion",
         "Quantity times unit price over all items; absent where an item is priced otherwise.",
@@ -129,7 +159,19 @@ _WORDS = (
         "iso_instant",
         "conversion",
         "An instant from ISO 8601 text with its offset.",
-        "available: {from: description, as: iso_instant}",
+        "available: {from: origin.metadata.paid_at, as: iso_instant}",
+    ),
+    Word(
+        "local_time",
+        "conversion",
+        "An instant from a local time without an offset, in the zone that the rule names.",
+        "effective: {from: origin.metadata.paid_at, as: local_time, zone: America/New_York}",
+    ),
+    Word(
+        "day",
+        "conversion",
+        "An instant from a calendar day: its beginning in the zone that the rule names.",
+        "effective: {from: origin.metadata.paid_on, as: day, zone: Asia/Kolkata}",
     ),
     Word(
         "document_numbers",
@@ -164,31 +206,43 @@ _WORDS = (
     Word(
         "lookup",
         "target",
-        "Turn one of our words into the target's; a word that is not listed holds the document.",
+        "Turn one of our words into the target's, by a list or a table; a word that is not listed holds the document.",
         "stage: {from: state, lookup: {open: open, part paid: open, paid: won}}",
+    ),
+    Word(
+        "otherwise",
+        "target",
+        "What a word becomes that the lookup does not list; it is counted.",
+        "stage: {from: state, lookup: {paid: won}, otherwise: open}",
     ),
     Word(
         "as",
         "target",
-        "as: words writes dispute_reversal as Dispute reversal.",
+        "Have the value written in a certain way, see below.",
         "narration: {from: kind, as: words}",
     ),
     Word(
         "default",
         "target",
-        "What is written where nothing is there.",
+        "What is written where nothing is there; it is counted.",
         "narration: {from: description, default: no description}",
     ),
     Word(
         "when",
         "target",
         "The rule counts only where these parts of what happened are one of these words.",
-        "narration: {when: {kind: [fee]}, from: description}",
+        "narration: [{when: {kind: [fee]}, value: Fee}, {from: kind}]",
+    ),
+    Word(
+        "valid_from",
+        "target",
+        "The rule counts only for documents of this day or later; the newest rule stands first.",
+        "payee: [{valid_from: 2026-01-01, from: customer_company}, {from: customer_name}]",
     ),
     Word(
         "cut",
         "target",
-        "cut: yes shortens a text that is too long with …; without it, it is refused.",
+        "cut: yes shortens a text that is too long with …, which is counted; without it, it is refused.",
         "narration: {from: description, cut: yes}",
     ),
     Word(
@@ -196,6 +250,48 @@ _WORDS = (
         "target",
         "same_currency: yes leaves an amount out whose currency is not the one beside it.",
         "fee: {from: fee, same_currency: yes}",
+    ),
+    Word(
+        "role",
+        "target",
+        "The account that plays this role, by accounts.csv; a map never writes an account's code.",
+        "account: {role: fees}",
+    ),
+    Word(
+        "words",
+        "spelling",
+        "dispute_reversal is written as Dispute reversal.",
+        "narration: {from: kind, as: words}",
+    ),
+    Word(
+        "one_line",
+        "spelling",
+        "A postal address on one line, by the order of its country.",
+        "payee: {from: customer_address, as: one_line, cut: yes}",
+    ),
+    Word(
+        "country_name",
+        "spelling",
+        "The name of a country: Germany for DE.",
+        "payee: {from: customer_country, as: country_name}",
+    ),
+    Word(
+        "country_code3",
+        "spelling",
+        "The code of a country in three letters: DEU for DE.",
+        "country: {from: customer_country, as: country_code3}",
+    ),
+    Word(
+        "subdivision_name",
+        "spelling",
+        "The name of a country's part: California for US-CA.",
+        "payee: {from: customer_subdivision, as: subdivision_name}",
+    ),
+    Word(
+        "subdivision_short",
+        "spelling",
+        "The code of a country's part without its country: CA for US-CA.",
+        "state: {from: customer_subdivision, as: subdivision_short}",
     ),
     Word(
         "text",
@@ -206,7 +302,7 @@ _WORDS = (
     Word(
         "id",
         "field type",
-        "An id: never shortened.",
+        "An id: never shortened, never a fixed text.",
         "number: {type: id, most: 40}",
     ),
     Word(
@@ -216,10 +312,22 @@ _WORDS = (
         "email: {type: email, most: 254}",
     ),
     Word(
+        "phone",
+        "field type",
+        "A phone number: never shortened.",
+        "phone: {type: phone, most: 30}",
+    ),
+    Word(
         "enum",
         "field type",
         "One of the listed words.",
         "stage: {type: enum, values: [open, won]}",
+    ),
+    Word(
+        "flag",
+        "field type",
+        "Yes or no.",
+        "live: {type: flag}",
     ),
     Word(
         "money",
@@ -234,6 +342,12 @@ _WORDS = (
         "currency: {type: currency}",
     ),
     Word(
+        "direction",
+        "field type",
+        "Whether money came in or went out; values: names the target's own words for it.",
+        "direction: {type: direction}",
+    ),
+    Word(
         "date",
         "field type",
         "A calendar day of the company.",
@@ -246,6 +360,30 @@ _WORDS = (
         "paid_at: {type: instant}",
     ),
     Word(
+        "country",
+        "field type",
+        "A country by its code in two letters.",
+        "country: {type: country}",
+    ),
+    Word(
+        "subdivision",
+        "field type",
+        "A state, province or region by its code, such as US-CA.",
+        "state: {type: subdivision}",
+    ),
+    Word(
+        "address",
+        "field type",
+        "A postal address in the fields that the target has for its parts.",
+        "address: {type: address, parts: {line1: street, postal_code: zip, city: town, country: country}}",
+    ),
+    Word(
+        "role",
+        "field type",
+        "An account of the books, by the role that it plays.",
+        "account: {type: role}",
+    ),
+    Word(
         "list",
         "field type",
         "Several texts.",
@@ -256,6 +394,66 @@ _WORDS = (
         "field type",
         "Texts under names that the map chooses.",
         "meta: {type: texts, most: 500}",
+    ),
+    Word(
+        "type",
+        "schema",
+        "The type of the field, one of those above.",
+        "narration: {type: text}",
+    ),
+    Word(
+        "most",
+        "schema",
+        "How many characters fit.",
+        "narration: {type: text, most: 200}",
+    ),
+    Word(
+        "most_bytes",
+        "schema",
+        "How many bytes of UTF-8 fit, where the target counts these.",
+        "narration: {type: text, most_bytes: 120}",
+    ),
+    Word(
+        "required",
+        "schema",
+        "required: yes refuses a map that does not fill the field, and holds a document that leaves it empty.",
+        "narration: {type: text, required: yes}",
+    ),
+    Word(
+        "currency",
+        "schema",
+        "The field with the currency of this amount.",
+        "amount: {type: money, currency: currency}",
+    ),
+    Word(
+        "direction",
+        "schema",
+        "The field that says whether this amount came in or went out; the amount is then written without a sign.",
+        "amount: {type: money, currency: currency, direction: side}",
+    ),
+    Word(
+        "of",
+        "schema",
+        "Which amounts may stand here, or whose id it is.",
+        "fee: {type: money, currency: currency, of: fee}",
+    ),
+    Word(
+        "values",
+        "schema",
+        "The words of an enum, or the target's own words for in and out.",
+        "stage: {type: enum, values: [open, won]}",
+    ),
+    Word(
+        "without",
+        "schema",
+        "Characters that the target does not take, and what each becomes, which is counted.",
+        'narration: {type: text, without: {":": "-", "\\"": "\'"}}',
+    ),
+    Word(
+        "parts",
+        "schema",
+        "The target's field for each part of an address, with its length, and with as: how a country is written.",
+        "address: {type: address, parts: {line1: a, postal_code: b, city: c, country: {field: d, as: country_name}}}",
     ),
 )
 

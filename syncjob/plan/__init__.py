@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, tzinfo
+from datetime import date, datetime, tzinfo
 from functools import lru_cache
 
 from syncjob.chart import Chart
+from syncjob.crosswalk import Linked
 from syncjob.errors import Problem, RecordRefused
 from syncjob.matching import Books, match, numbers
 from syncjob.model import (
@@ -26,13 +27,15 @@ from syncjob.model import (
     digest,
     movement_key,
 )
-from syncjob.moment import business_date
 from syncjob.money import Money
 from syncjob.plan import books as book_documents
 from syncjob.plan import crm as crm_documents
+from syncjob.plan import linking
+from syncjob.plan.correcting import Correction
+from syncjob.plan.linking import Tie
 from syncjob.plan.proceed import proceed, under_way
 from syncjob.ports import FieldMap
-from syncjob.posting import apply, changed, post, post_facts, undo
+from syncjob.posting import apply, changed, post, post_facts, posted_on, undo
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +58,15 @@ class Rules:
     chart: Chart
     ledgers: tuple[Ledger, ...]
     earlier: Mapping[str, datetime] = field(default_factory=dict)  # a source whose cut-over a backfill has moved back
-    correct: bool = False  # what was delivered follows a changed map, too
+    correct: Correction | None = None  # what was delivered follows changed maps and account codes, too
 
     def since(self, source: str) -> datetime:
         """The cut-over instant of a source: nothing older is posted."""
         return self.earlier.get(source, self.start)
+
+    def corrects(self, target: str, kind: DocumentKind, day: date | None) -> bool:
+        """Whether a document that was delivered follows today's map and account codes."""
+        return self.correct is not None and self.correct.reaches(target, kind, day)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +82,7 @@ class Known:
     deliveries: Mapping[tuple[str, str], Delivery] = field(default_factory=dict)  # (target, document key)
     posted: Mapping[tuple[str, str], str] = field(default_factory=dict)  # (target, entry key) -> document
     map: str = ""  # digest of the gateway's map that read it
+    customers: Mapping[str, Linked] = field(default_factory=dict)  # by id, those of its people whom others know
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +95,7 @@ class Decided:
     deliveries: tuple[Delivery, ...] = ()
     refusals: tuple[Refusal, ...] = ()
     invoices: tuple[str, ...] = ()  # numbers whose state changed
+    coded: tuple[tuple[str, str, int], ...] = ()  # (target, document key, revision) whose postings were made with this chart
     again: bool = False  # something is under way: plan this subject once more later
 
 
@@ -126,30 +135,37 @@ def _plan(known: Known, rules: Rules, books: Books, people: dict[tuple[str, str]
     posted: list[tuple[str, str, str]] = []
     deliveries: list[Delivery] = []
     shared: dict[tuple[str, str], Delivery] = {}
+    coded: list[tuple[str, str, int]] = []
     again = False
     for ledger in rules.ledgers:
-        if ledger.books:
-            tale = book_documents.Tale(known.source, transactions, known.reading.people, latest, as_of)
-            unposted = [e for e in (*known.entries, *new_entries) if (ledger.name, e.key) not in known.posted]
-            documents = book_documents.documents(ledger.name, ledger.map, rules.chart, tale, unposted, known.deliveries)
-            documents = [document for document in documents if document.kind in ledger.kinds]
-            posted += [(ledger.name, entry, document.key) for document in documents for entry in document.entries]
-        else:
-            story = crm_documents.Tale(known.source, known.subject, transactions, known.reading, latest, as_of)
-            documents = crm_documents.documents(ledger.name, ledger.map, story)
+        documents = _documents(ledger, known, rules, new_entries, (transactions, latest, as_of))
+        posted += [
+            (ledger.name, entry, document.key)
+            for document in documents
+            for entry in document.entries
+            if (ledger.name, entry) not in known.posted
+        ]
+        linked = known.customers and not ledger.books
+        ties = linking.ties(ledger.name, known.source, known.reading.people, known.customers) if linked else {}
         for document in documents:
-            if document.kind not in ledger.kinds:
-                continue
-            key = (ledger.name, document.key)
+            key, tie = (ledger.name, document.key), ties.get(document.key, linking.LOOSE)
             # What another subject of this batch made of a contact is newer than what the store knew before the batch.
             existing = shared.get(key) or people.get(key) or known.deliveries.get(key)
             again = again or under_way(existing)
+            if tie.stands_in and existing is not None and existing.subject == known.subject and key not in known.deliveries:
+                continue  # told by another account, which calls somebody the same
             stamp = made_by(known.map, ledger.map.digest)
-            delivery = _proceed_person(ledger.name, document, facts, existing, known.subject, stamp, correct=rules.correct)
+            correct = rules.corrects(ledger.name, document.kind, document.date)
+            delivery = _proceed_person(ledger.name, document, facts, existing, known.subject, stamp, tie, correct=correct)
             if delivery is not None:
                 deliveries.append(delivery)
+                coded += [(ledger.name, document.key, delivery.revision)] if document.entries else []
                 if document.kind in _SHARED:
                     shared[key] = delivery
+        if ties:
+            left = _left(ledger.name, known, ties, (shared, people, known.deliveries))
+            deliveries += left.values()
+            shared |= left
     people.update(shared)
     touched = {part.invoice for a in applications for part in (*a.parts, *_parts_before(known, a)) if part.invoice}
     return Decided(
@@ -159,8 +175,33 @@ def _plan(known: Known, rules: Rules, books: Books, people: dict[tuple[str, str]
         deliveries=tuple(deliveries),
         refusals=(*known.reading.problems, *refusals),
         invoices=tuple(sorted(touched)),
+        coded=tuple(coded),
         again=again,
     )
+
+
+def _documents(
+    ledger: Ledger,
+    known: Known,
+    rules: Rules,
+    new: Sequence[Entry],
+    told: tuple[Sequence[Transaction], Mapping[str, Application], datetime],
+) -> list[Document]:
+    """What one target should hold of a subject; `told` is what moved, what it is for, and when that was true."""
+    transactions, latest, as_of = told
+    names = _known_as(ledger.name, known, rules)
+    if ledger.books:
+        tale = book_documents.Tale(known.source, transactions, known.reading.people, latest, as_of, names)
+        unposted = [e for e in (*known.entries, *new) if (ledger.name, e.key) not in known.posted]
+        made = book_documents.documents(
+            *(ledger.name, ledger.map, rules.chart, tale, unposted, known.deliveries, _anew(ledger.name, known, rules))
+        )
+    else:
+        story = crm_documents.Tale(
+            *(known.source, known.subject, transactions, known.reading, latest, as_of, rules.zone, known.customers, names)
+        )
+        made = crm_documents.documents(ledger.name, ledger.map, story)
+    return [document for document in made if document.kind in ledger.kinds]
 
 
 _SHARED = (DocumentKind.CONTACT, DocumentKind.COMPANY)
@@ -173,13 +214,15 @@ def made_by(gateway: str, target: str) -> str:
 
 
 def _proceed_person(
-    target: str, document: Document, facts: str, existing: Delivery | None, subject: str, stamp: str, *, correct: bool
+    target: str, document: Document, facts: str, existing: Delivery | None, subject: str, stamp: str, tie: Tie, *, correct: bool
 ) -> Delivery | None:
     shared = document.kind in _SHARED and existing is not None and existing.subject != subject
     if shared and existing is not None:
         # The gateway's customer record says who somebody is; what one payment's billing details say only fills a gap.
         own = subject.startswith("customer:")
-        if existing.subject.startswith("customer:") and not own:
+        if existing.subject.startswith("customer:") and (tie.stands_in or not own):
+            return None
+        if tie.stands_in and not own:
             return None
         if own and document.as_of < existing.as_of:
             document = Document(
@@ -190,7 +233,41 @@ def _proceed_person(
                 body=document.body,
                 needs=document.needs,
             )
-    return proceed(target, document, facts, existing, stamp, correct=correct)
+    delivery = proceed(target, document, facts, existing, stamp, correct=correct)
+    return linking.adopted(delivery, tie) if tie.adopts and existing is None and delivery is not None else delivery
+
+
+def _known_as(target: str, known: Known, rules: Rules) -> Mapping[str, Mapping[str, str]]:
+    if not known.customers:
+        return {}
+    books = [ledger.name for ledger in rules.ledgers if ledger.books]
+    crms = [ledger.name for ledger in rules.ledgers if not ledger.books]
+    return linking.known_as(target, known.customers, books, crms)
+
+
+def _anew(target: str, known: Known, rules: Rules) -> Mapping[str, Sequence[Entry]]:
+    """By document, the entries of those whose postings follow today's account codes: not delivered yet, or corrected."""
+    found: dict[str, list[Entry]] = {}
+    for entry in known.entries:
+        name = known.posted.get((target, entry.key))
+        existing = known.deliveries.get((target, name)) if name is not None else None
+        if existing is not None and (not existing.delivered_revision or rules.corrects(target, existing.kind, existing.date)):
+            found.setdefault(existing.key, []).append(entry)
+    return found
+
+
+def _left(
+    target: str, known: Known, ties: Mapping[str, Tie], standing: Iterable[Mapping[tuple[str, str], Delivery]]
+) -> dict[tuple[str, str], Delivery]:
+    """The contacts that were of these people and are not any more, as they stand there: nothing more is sent of them."""
+    found: dict[tuple[str, str], Delivery] = {}
+    for person in known.reading.people:
+        key = (target, linking.own_key(target, known.source, person.id))
+        if person.id in known.customers and key[1] not in ties:
+            existing = next((one[key] for one in standing if key in one), None)
+            left = linking.withdrawn(existing)
+            found |= {key: left} if left is not None else {}
+    return found
 
 
 def _post(known: Known, rules: Rules) -> tuple[list[Entry], list[Refusal], list[Transaction], bool]:
@@ -209,7 +286,7 @@ def _post(known: Known, rules: Rules) -> tuple[list[Entry], list[Refusal], list[
             refusals.append(Refusal(one.type, one.id, problem, one.effective, one.net, one.bucket))
             continue
         before = standing.get(entry.key)
-        problem_now = changed(entry, before) if before else None
+        problem_now = changed(entry, before, one) if before else None
         if problem_now:
             refusals.append(Refusal(one.type, one.id, problem_now))
             sound = False
@@ -225,10 +302,11 @@ def _apply(
 ) -> tuple[list[Application], list[Entry]]:
     applications = match(transactions, known.applications, books)
     by_key = {movement_key(one.stream, one.id): one for one in transactions}
+    dates = {entry.key: entry.date for entry in known.entries}
     entries: list[Entry] = []
     for application in applications:
         one = by_key[application.movement]
-        day = business_date(one.effective, rules.zone)
+        day = dates.get(application.movement) or posted_on(one, rules.zone)  # what was posted keeps its day
         for part in application.parts:
             # A payment that came before its invoice is applied on the day there was an invoice to apply it to.
             day = max([day, *(invoice.issued for invoice in books.named(part.invoice))]) if application.version > 1 else day
@@ -259,7 +337,7 @@ def _parts_before(known: Known, application: Application) -> tuple[Part, ...]:
 def _facts_digest(known: Known, applications: Sequence[Application]) -> str:
     said = sorted(f"{r.type}/{r.id}/{r.digest}" for r in known.records if r.type != "event")
     latest = {a.movement: a for a in (*known.applications, *applications)}
-    return digest(*said, *(f"{key}#{latest[key].version}" for key in sorted(latest)))
+    return digest(*said, *(f"{key}#{latest[key].version}" for key in sorted(latest)), *linking.stamp(known.customers))
 
 
 def invoice_documents(
@@ -273,7 +351,7 @@ def invoice_documents(
             continue
         document = crm_documents.deal(ledger.name, ledger.map, scope, invoice, paid)
         existing, stamp = deliveries.get((ledger.name, document.key)), made_by("", ledger.map.digest)
-        delivery = proceed(ledger.name, document, facts, existing, stamp, correct=rules.correct)
+        delivery = proceed(ledger.name, document, facts, existing, stamp, correct=rules.correct is not None)
         if delivery is not None:
             planned.append(delivery)
     return planned
@@ -281,10 +359,15 @@ def invoice_documents(
 
 def contact_keys(known: Iterable[Known], ledgers: Sequence[Ledger]) -> dict[str, list[str]]:
     """Per CRM, the document keys of contacts and companies that these subjects may touch."""
-    people: list[tuple[str, Person]] = [(one.source, person) for one in known for person in one.reading.people]
+    people: list[tuple[Known, Person]] = [(one, person) for one in known for person in one.reading.people]
     keys: dict[str, list[str]] = {}
     for ledger in ledgers:
         if not ledger.books:
-            found = (key for source, person in people for key in crm_documents.person_keys(ledger.name, source, person))
-            keys[ledger.name] = list(dict.fromkeys(found))
+            keys[ledger.name] = list(
+                dict.fromkeys(
+                    key
+                    for one, person in people
+                    for key in crm_documents.person_keys(ledger.name, one.source, person, one.customers)
+                )
+            )
     return keys

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from syncjob.chart import Chart
-from syncjob.errors import Misconfigured, RecordRefused
 from syncjob.model import (
     Application,
     Delivery,
@@ -23,6 +22,7 @@ from syncjob.model import (
     movement_key,
 )
 from syncjob.money import plain
+from syncjob.plan import told
 from syncjob.ports import FieldMap
 from syncjob.posting import claim
 
@@ -34,6 +34,8 @@ _KINDS = {
     Kind.PAYOUT_FAILURE: DocumentKind.TRANSFER,
     Kind.TOPUP: DocumentKind.TRANSFER,
 }
+_MOVEMENTS = frozenset(kind.value for kind in Kind)
+_NOTHING: Mapping[str, Sequence[Entry]] = {}
 _FACT_KINDS = {"payout_paid": DocumentKind.TRANSFER}
 
 
@@ -46,6 +48,7 @@ class Tale:
     people: Sequence[Person]
     applications: Mapping[str, Application]  # by movement key
     as_of: datetime
+    known_as: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # by customer, what the targets call them
 
 
 def documents(
@@ -55,11 +58,12 @@ def documents(
     tale: Tale,
     unposted: Sequence[Entry],
     deliveries: Mapping[tuple[str, str], Delivery],
+    anew: Mapping[str, Sequence[Entry]] = _NOTHING,
 ) -> list[Document]:
     """The documents that a subject's entries make, and fresh texts for those that were made before.
 
     Entries that have no document yet get one now, for ever. A document that exists keeps its postings and date: only its
-    texts follow the facts.
+    texts follow the facts. `anew` names those, with the entries they bring, whose postings follow the chart once more.
     """
     waiting = {entry.key: entry for entry in unposted}
     made: list[Document] = []
@@ -67,7 +71,7 @@ def documents(
         key = movement_key(one.stream, one.id)
         kind = _KINDS.get(one.kind, DocumentKind.JOURNAL)
         name = document_key(target, key, kind)
-        happening = _movement(one, tale, tale.applications.get(key))
+        happening = _movement(one, tale, tale.applications.get(key), chart)
         existing = deliveries.get((target, name))
         entry = waiting.pop(key, None)
         if entry is not None:
@@ -77,7 +81,7 @@ def documents(
                 folded.append(application)
             made.append(_document(name, kind, happening, folded, field_map, chart, tale))
         elif existing is not None:
-            made.append(_retold(existing, happening, field_map, tale))
+            made.append(_retold(existing, happening, field_map, tale, anew.get(name, ()), chart))
     applied: dict[tuple[str, date], list[Entry]] = {}  # one day a document: the books are compared by it
     for entry in sorted(waiting.values(), key=lambda e: e.key):
         if entry.kind == "application":
@@ -86,20 +90,35 @@ def documents(
             made.append(_of_fact(target, entry, tale, field_map, chart))
     for (movement, _), entries in sorted(applied.items(), key=lambda item: item[0]):
         made.append(_reapplied(target, movement, entries, tale, field_map, chart))
+    told_of = {document.key for document in made}
+    for name in sorted(anew.keys() - told_of):
+        story = _of_entries(anew[name], tale, chart)
+        made.append(_retold(deliveries[target, name], story, field_map, tale, anew[name], chart))
     return made
+
+
+def _of_entries(entries: Sequence[Entry], tale: Tale, chart: Chart) -> dict[str, object] | None:
+    """What happened, by the entries of a document; None where nobody can tell it as it was told then."""
+    entry = entries[-1]
+    if entry.kind != "application":
+        return None if entry.kind in _MOVEMENTS else _fact(entry, chart)
+    movement, _, version = entry.key.partition(":application:")
+    one = next((t for t in tale.transactions if movement_key(t.stream, t.id) == movement), None)
+    application = tale.applications.get(movement)
+    latest = application is not None and f"{application.version}" == version
+    return _movement(one, tale, application, chart) if one is not None and latest else None
 
 
 def _of_fact(target: str, entry: Entry, tale: Tale, field_map: FieldMap, chart: Chart) -> Document:
     kind = _FACT_KINDS.get(entry.kind, DocumentKind.JOURNAL)
-    return _document(document_key(target, entry.key, kind), kind, _fact(entry), [entry], field_map, chart, tale)
+    return _document(document_key(target, entry.key, kind), kind, _fact(entry, chart), [entry], field_map, chart, tale)
 
 
-def _reapplied(
-    target: str, movement: str, entries: Sequence[Entry], tale: Tale, field_map: FieldMap, chart: Chart
-) -> Document:
+def _reapplied(target: str, movement: str, entries: Sequence[Entry], tale: Tale, field_map: FieldMap, chart: Chart) -> Document:
     """One document that takes a payment from what it was for to what it is for; the receipt stays as it was."""
     one = next((t for t in tale.transactions if movement_key(t.stream, t.id) == movement), None)
-    happening = _movement(one, tale, tale.applications.get(movement)) if one else _fact(entries[0])
+    application = tale.applications.get(movement)
+    happening = _movement(one, tale, application, chart) if one else _fact(entries[0], chart)
     part = "+".join(entry.key.split(":application:")[1].replace(":undo", "u") for entry in entries)
     name = document_key(target, movement, DocumentKind.APPLICATION, part)
     kind = _KINDS.get(one.kind, DocumentKind.JOURNAL) if one else DocumentKind.JOURNAL
@@ -134,10 +153,19 @@ def _document(
     )
 
 
-def _retold(existing: Delivery, happening: dict[str, object], field_map: FieldMap, tale: Tale) -> Document:
-    body = field_map.body(existing.kind, {**happening, "date": existing.date})
+def _retold(
+    existing: Delivery,
+    happening: dict[str, object] | None,
+    field_map: FieldMap,
+    tale: Tale,
+    entries: Sequence[Entry],
+    chart: Chart,
+) -> Document:
+    """A document that exists, with fresh texts where they can be told, and fresh postings where its entries are given."""
+    body = dict(existing.body) if happening is None else field_map.body(existing.kind, {**happening, "date": existing.date})
     body["date"] = existing.body["date"]
-    body["postings"] = existing.body["postings"]
+    lines = [line for entry in entries for line in entry.lines]
+    body["postings"] = postings(lines, tale.source, chart) if entries else existing.body["postings"]
     return Document(
         key=existing.key,
         kind=existing.kind,
@@ -145,6 +173,7 @@ def _retold(existing: Delivery, happening: dict[str, object], field_map: FieldMa
         as_of=tale.as_of,
         body=body,
         needs=existing.needs,
+        entries=tuple(entry.key for entry in entries),
         date=existing.date,
     )
 
@@ -163,42 +192,33 @@ def postings(lines: Sequence[Line], source: str, chart: Chart) -> list[Json]:
 
 
 def _code(chart: Chart, line: Line, source: str) -> str:
-    try:
-        return chart.code(line.role, source, line.amount.currency)
-    except Misconfigured as missing:  # a currency that nobody has used before holds its own payment, not the run
-        raise RecordRefused(str(missing), source) from missing
+    return told.Accounts(chart, source, line.amount.currency)(line.role)
 
 
-def _movement(one: Transaction, tale: Tale, application: Application | None) -> dict[str, object]:
+def _movement(one: Transaction, tale: Tale, application: Application | None, chart: Chart) -> dict[str, object]:
     person = next((p for p in tale.people if p.id == one.customer), tale.people[0] if tale.people else None)
     invoices = list(dict.fromkeys(part.invoice for part in application.parts if part.invoice)) if application else []
-    fee = one.gross - one.net
-    return {
+    about = told.of_movement(one, claim(one))
+    if person is not None:
+        about |= told.of_person(person)
+        about["customer_name"] = person.name or person.company or None
+    return about | {
         "source": one.stream.source,
         "subject": one.subject,
-        "ledger_id": one.id,
-        "origin": one.origin,
         "kind": one.kind.value,
-        "type": one.type,
-        "occurred": one.occurred,
-        "description": one.description or None,
-        "gross": one.gross,
-        "net": one.net,
-        "fee": fee,
-        "presented": claim(one),
-        "settled": one.gross,
         "customer_id": one.customer or None,
-        "customer_name": (person.name or person.company or None) if person else None,
-        "customer_email": (person.email or None) if person else None,
+        **tale.known_as.get(one.customer, {}),
         "invoice": invoices[0] if len(invoices) == 1 else None,
         "invoices": ", ".join(invoices) or None,
         "rule": application.rule if application else None,
         "payout": one.origin if one.kind in (Kind.PAYOUT, Kind.PAYOUT_FAILURE) else None,
+        "accounts": told.Accounts(chart, one.stream.source, one.gross.currency),
     }
 
 
-def _fact(entry: Entry) -> dict[str, object]:
+def _fact(entry: Entry, chart: Chart) -> dict[str, object]:
     debit = next((line.amount for line in entry.lines if line.amount.minor > 0), None)
+    currency = debit.currency if debit is not None else None
     return {
         "source": entry.source,
         "subject": entry.subject,
@@ -207,9 +227,13 @@ def _fact(entry: Entry) -> dict[str, object]:
         "kind": entry.kind,
         "type": entry.kind,
         "occurred": entry.effective,
+        "effective": entry.effective,
         "gross": debit,
         "net": debit,
         "presented": debit,
+        "presented_currency": currency,
         "settled": debit,
+        "settled_currency": currency,
         "payout": entry.origin if entry.kind == "payout_paid" else None,
+        "accounts": told.Accounts(chart, entry.source, currency or ""),
     }

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, tzinfo
 
+from syncjob.crosswalk import Linked
 from syncjob.model import (
     Application,
     Document,
@@ -21,9 +22,12 @@ from syncjob.model import (
     document_key,
     movement_key,
 )
+from syncjob.moment import business_date
 from syncjob.money import Money
+from syncjob.plan import told
+from syncjob.plan.linking import NOBODY, contact_key, tellers_first
 from syncjob.ports import FieldMap
-from syncjob.posting import claim
+from syncjob.posting import claim, posted_on
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +40,21 @@ class Tale:
     reading: Reading
     applications: Mapping[str, Application]  # by movement key
     as_of: datetime
+    zone: tzinfo = UTC  # the company's: in which a document has its day
+    customers: Mapping[str, Linked] = field(default_factory=dict)  # by the gateway's id, those whom other systems know as well
+    known_as: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # what they call them, as maps read it
 
 
 def documents(target: str, field_map: FieldMap, tale: Tale) -> list[Document]:
     """Contacts, companies, the payment, tasks and events of one subject; parents before those that need them."""
     made: list[Document] = []
     contacts: dict[str, str] = {}
-    for person in tale.reading.people:
-        of_person = _person(target, field_map, tale, person)
-        contacts[person.id] = of_person[-1].key
-        made += of_person
+    spoken: set[str] = set()
+    for person in tellers_first(tale.source, tale.reading.people, tale.customers):
+        contacts[person.id] = contact_key(target, tale.source, person.id, tale.customers)
+        if contacts[person.id] not in spoken:
+            spoken.add(contacts[person.id])
+            made += _person(target, field_map, tale, person)
     facts = tale.reading.facts
     paid = [one for one in tale.transactions if one.kind is Kind.PAYMENT]
     failed = [fact for fact in facts if fact.kind is FactKind.PAYMENT_FAILED]
@@ -59,29 +68,28 @@ def documents(target: str, field_map: FieldMap, tale: Tale) -> list[Document]:
     return made
 
 
-def person_keys(target: str, source: str, person: Person) -> list[str]:
-    """The keys of a person's company (where they have one) and contact."""
+def person_keys(target: str, source: str, person: Person, customers: Mapping[str, Linked] = NOBODY) -> list[str]:
+    """The keys of a person's company (where they have one) and contact; whoever is linked shares one contact."""
     keys = []
     if person.company:
         keys.append(document_key(target, f"{source}:company-{digest(person.company.casefold())}", DocumentKind.COMPANY))
-    keys.append(document_key(target, f"{source}:{person.id}", DocumentKind.CONTACT))
+    keys.append(contact_key(target, source, person.id, customers))
     return keys
 
 
 def _person(target: str, field_map: FieldMap, tale: Tale, person: Person) -> list[Document]:
-    keys = person_keys(target, tale.source, person)
+    keys = person_keys(target, tale.source, person, tale.customers)
     # A payment's billing details were true when it was made, not when we happened to read it.
     occurred = [one.occurred for one in tale.transactions] + [fact.occurred for fact in tale.reading.facts]
     as_of = person.as_of if tale.subject.startswith("customer:") else max(occurred, default=person.as_of)
     happening: dict[str, object] = {
         "source": tale.source,
         "subject": tale.subject,
+        "date": business_date(as_of, tale.zone),
+        "live": person.stream.mode == "live",
         "customer_id": person.id,
-        "customer_name": person.name or None,
-        "customer_email": person.email or None,
-        "customer_phone": person.phone or None,
-        "customer_company": person.company or None,
-        "customer_country": person.country or None,
+        **told.of_person(person),
+        **tale.known_as.get(person.id, {}),
     }
     made = []
     needs = {}
@@ -106,6 +114,10 @@ def _payment(
     customer = first.customer if first else failed[-1].customer
     contact = contacts.get(customer) or next(iter(contacts.values()), None)
     happening: dict[str, object] = {"source": tale.source, "subject": tale.subject, "customer_id": customer or None}
+    happening |= tale.known_as.get(customer, {})
+    person = next((one for one in tale.reading.people if one.id == customer), None)
+    if person is not None:
+        happening |= told.of_person(person)
     if first is not None:
         happening |= _paid(tale, first)
     else:
@@ -115,9 +127,12 @@ def _payment(
             "kind": "payment",
             "type": "failed",
             "status": "failed",
+            "date": business_date(last.occurred, tale.zone),
             "occurred": last.occurred,
+            "live": last.stream.mode == "live",
             "gross": last.amount,
             "presented": last.amount,
+            "presented_currency": last.amount.currency if last.amount is not None else None,
             "reason": last.reason or None,
         }
     return Document(
@@ -150,24 +165,24 @@ def _paid(tale: Tale, first: Transaction) -> dict[str, object]:
         status = "part refunded" if given_back.minor > 0 else "paid"
     application = tale.applications.get(movement_key(first.stream, first.id))
     invoices = list(dict.fromkeys(part.invoice for part in application.parts if part.invoice)) if application else []
-    return {
-        "ledger_id": first.id,
-        "origin": first.origin,
+    return told.of_movement(first, amount) | {
         "kind": "payment",
-        "type": first.type,
         "status": status,
-        "occurred": first.occurred,
-        "description": first.description or None,
-        "gross": first.gross,
-        "net": first.net,
-        "fee": first.gross - first.net,
-        "presented": amount,
-        "settled": first.gross,
+        "date": posted_on(first, tale.zone),
         "refunded": given_back,
+        "disputed": _disputed(tale, amount.currency),
         "invoice": invoices[0] if len(invoices) == 1 else None,
         "invoices": ", ".join(invoices) or None,
         "rule": application.rule if application else None,
     }
+
+
+def _disputed(tale: Tale, currency: str) -> Money | None:
+    """What the customer's bank has taken back and not returned; None where it did so in another currency."""
+    taken = [claim(one) for one in tale.transactions if one.kind in (Kind.DISPUTE, Kind.DISPUTE_REVERSAL)]
+    if any(amount.currency != currency for amount in taken):
+        return None
+    return Money(-sum(amount.minor for amount in taken), currency)
 
 
 _TASKS = {
@@ -184,9 +199,7 @@ _EVENTS = {
 }
 
 
-def _task(
-    target: str, field_map: FieldMap, tale: Tale, fact: Fact, contacts: Mapping[str, str], *, settled: bool
-) -> Document:
+def _task(target: str, field_map: FieldMap, tale: Tale, fact: Fact, contacts: Mapping[str, str], *, settled: bool) -> Document:
     title, status = _TASKS[fact.kind]
     if fact.kind is FactKind.PAYMENT_FAILED and settled:
         status = "done"
@@ -216,13 +229,17 @@ def _about(
         "origin": fact.id,
         "kind": fact.kind.value,
         "type": fact.kind.value,
+        "date": business_date(fact.occurred, tale.zone),
         "occurred": fact.occurred,
         "due": fact.due,
+        "live": fact.stream.mode == "live",
         "gross": fact.amount,
         "presented": fact.amount,
+        "presented_currency": fact.amount.currency if fact.amount is not None else None,
         "reason": fact.reason or None,
         "text": fact.reason or None,
         "customer_id": fact.customer or None,
+        **tale.known_as.get(fact.customer, {}),
     }
     return Document(
         key=document_key(target, f"{tale.source}:{fact.id}", kind, part),
@@ -243,6 +260,8 @@ def deal(target: str, field_map: FieldMap, scope: str, invoice: Invoice, paid: M
         "title": f"{invoice.number} {invoice.customer}".strip(),
         "customer_name": invoice.customer or None,
         "customer_email": invoice.email or None,
+        "date": invoice.issued,
+        "presented_currency": invoice.total.currency,
         "total": invoice.total,
         "open": invoice.open - paid,
         "paid": paid,

@@ -38,6 +38,7 @@ class Charge(NamedTuple):
     name: str | None
     email: str | None
     country: str | None
+    city: str | None
     description: str | None
     metadata: Mapping[str, str]
     method: str

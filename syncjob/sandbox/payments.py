@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 Fees: TypeAlias = tuple[tuple[str, int], ...]
 
 
-def _payer(world: World, customer: str | None) -> tuple[str | None, str | None, str | None, str | None]:
+def _payer(world: World, customer: str | None) -> tuple[str | None, str | None, str | None, str | None, str | None]:
     if customer is None:
-        return None, None, None, None
+        return None, None, None, None, None
     payer = world.customers.get(world.known(customer))
-    return payer.id, payer.name, payer.email, payer.country
+    return payer.id, payer.name, payer.email, payer.country, payer.city
 
 
 def _begin(
     world: World, it: do.Pay | do.PayLater | do.Authorize | do.Decline, method: str, intent_status: str, status: str
 ) -> tuple[PaymentIntent, Charge]:
     """An intent and a charge that belong together; no money has moved yet, and nobody has been told."""
-    customer, name, email, country = _payer(world, it.customer)
+    customer, name, email, country, city = _payer(world, it.customer)
     charge_id = world.mint("py" if method == "sepa_debit" else "ch")
     metadata: Mapping[str, str] = do.NOTHING if isinstance(it, do.Decline) else it.metadata
     code = it.code if isinstance(it, do.Decline) else None
@@ -53,6 +53,7 @@ def _begin(
         name,
         email,
         country,
+        city,
         it.description,
         metadata,
         method,

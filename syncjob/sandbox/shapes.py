@@ -87,7 +87,7 @@ def charge(it: Charge) -> Shape:
         "application_fee_amount": it.application_fee_amount,
         "balance_transaction": it.balance_transaction,
         "billing_details": {
-            "address": {**_NO_ADDRESS, "country": it.country},
+            "address": {**_NO_ADDRESS, "city": it.city, "country": it.country},
             "email": it.email,
             "name": it.name,
             "phone": None,

@@ -7,19 +7,20 @@ from contextlib import ExitStack, contextmanager
 from datetime import date, datetime
 from pathlib import Path
 
+from syncjob.crosswalk import Customer, Name
 from syncjob.errors import Busy, Problem
 from syncjob.model import Delivery, Invoice, Json, Record, Refusal, Remote, Role, Stream
 from syncjob.money import Money
 from syncjob.ports import Balance, Call, Identity
-from syncjob.store import asking, copying, delivering, journal, landing, ledger, mirror, planning
+from syncjob.store import asking, copying, crosswalk, delivering, journal, landing, ledger, mapcounts, mirror, planning
 from syncjob.store import subjects as order
 from syncjob.store.database import Database
 from syncjob.store.lock import advisory_lock, file_lock
 from syncjob.store.opening import address, check, connect, lock_path, path_of, unclean
 from syncjob.store.schema import migrate, next_fence, prepare
-from syncjob.store.values import AuditLine, Landed, OpenCall, Plan, Progress, Run, Story, Subject
+from syncjob.store.values import AuditLine, Counted, Landed, OpenCall, Plan, Progress, Run, Story, Subject
 
-__all__ = ["AuditLine", "Landed", "OpenCall", "Plan", "Progress", "Run", "Store", "Story", "Subject"]
+__all__ = ["AuditLine", "Counted", "Landed", "OpenCall", "Plan", "Progress", "Run", "Store", "Story", "Subject"]
 
 
 class Store:
@@ -110,6 +111,10 @@ class Store:
         """Remember account codes on first use; existing rows are left as they are."""
         journal.bind_accounts(self._database, target, codes)
 
+    def rebind_accounts(self, target: str, codes: Mapping[tuple[str, str, str], str]) -> None:
+        """Let remembered account codes be others from now on: somebody has decided what becomes of the entries in the old."""
+        journal.rebind_accounts(self._database, target, codes)
+
     # ------------------------------------------------------------ landing
     def progress(self, source: str, feed: str) -> Progress:
         """How far a feed was read; an empty Progress if never."""
@@ -140,6 +145,17 @@ class Store:
         """Ask for subjects to be planned again."""
         with self._database.writing():
             order.mark_dirty(self._database, subjects)
+
+    def mark_unsent_dirty(self) -> int:
+        """Ask for the subjects of all documents that no target holds yet to be planned again; gives how many there are."""
+        return order.mark_unsent(self._database)
+
+    def subjects_between(self, since: tuple[date, datetime], until: tuple[date, datetime] | None) -> Iterator[Subject]:
+        """Subjects with an entry dated or effective, or a record, between two days (as days and as instants, half-open).
+
+        After them the invoices that their payments were applied to.
+        """
+        return order.of_days(self._database, since, until)
 
     def stories(self, subjects: Sequence[Subject]) -> list[Story]:
         """All that is known of these subjects, in the order given: one statement per table."""
@@ -211,6 +227,14 @@ class Store:
     def posted_sums(self, target: str, through: date, delivered: bool) -> dict[tuple[Role, str, str, str], int]:
         """(role, source, bucket, currency) -> sum of lines of entries dated <= through whose document is (not) delivered."""
         return self._sums.posted(target, through, delivered)
+
+    def posted_by_chart(self, target: str, through: date, delivered: bool) -> dict[tuple[int, Role, str, str, str], int]:
+        """The same, under the number of the chart that the documents' postings were made with; -1: they have none yet."""
+        return self._sums.of_charts(target, through, delivered)
+
+    def coded(self, keys: Sequence[str]) -> dict[tuple[str, str], list[tuple[int, int]]]:
+        """(target, document key) -> from which revision on its postings stand under which chart, where it is not the first."""
+        return ledger.coded(self._database, keys)
 
     def entry_dates(self, target: str) -> tuple[date, date] | None:
         """First and last date of delivered entries."""
@@ -286,6 +310,61 @@ class Store:
         """A remembered fact, or None."""
         return journal.get_fact(self._database, name)
 
+    # ------------------------------------------------------------ the crosswalk of customers
+    def has_customers(self) -> bool:
+        """Whether anybody is linked at all. Asked anew each time, by one look: a person may link while a run goes on."""
+        return not crosswalk.is_empty(self._database)
+
+    def customers(self, names: Sequence[Name]) -> dict[Name, Customer]:
+        """Those of these names, (system, id), that are linked or were set apart, each with their whole customer."""
+        return crosswalk.customers(self._database, names)
+
+    def all_customers(self) -> Iterator[Customer]:
+        """Everybody in the crosswalk."""
+        return crosswalk.every(self._database)
+
+    def join_customers(self, names: Sequence[Name], how: str, now: datetime) -> Customer:
+        """Make one customer of these names and of all that they are linked with; the caller has looked for contradictions."""
+        return crosswalk.join(self._database, names, how, now)
+
+    def part_customer(self, name: Name) -> Customer | None:
+        """Set a name apart from its customer, who is given as it was before; None where it is linked with nobody."""
+        return crosswalk.part(self._database, name)
+
+    def knows_customer(self, name: Name, *, books: bool) -> bool:
+        """Whether a gateway's records (or the mirror of the books) name this customer."""
+        return crosswalk.knows(self._database, name, books=books)
+
+    def customers_alike(self, name: Name, *, books: bool) -> list[str]:
+        """What a gateway (or the books) calls others, for a name that it does not know."""
+        return crosswalk.alike(self._database, name, books=books)
+
+    def subjects_about(self, names: Sequence[Name], contacts: Sequence[Name] = ()) -> list[Subject]:
+        """All that is about these customers of gateways, and all that needs one of these documents (target, key)."""
+        return crosswalk.subjects_about(self._database, names, contacts)
+
+    def contact_of(self, target: str, remote: str) -> str | None:
+        """The document key of the contact that we keep in this object of a CRM."""
+        return crosswalk.contact_of(self._database, target, remote)
+
+    def bearers(self) -> Iterator[tuple[Name, str, Subject]]:
+        """Whose newest records name an e-mail address: the gateway's customer, those fields as JSON, and where they stand."""
+        return crosswalk.bearers(self._database)
+
+    def books_bearers(self) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+        """(target, address, customers): whose invoices bear an address; two of them where several do."""
+        return crosswalk.books_bearers(self._database)
+
+    # ------------------------------------------------------------ what the maps did
+    def add_map_counts(self, day: date, counts: Mapping[Counted, int], now: datetime) -> None:
+        """Add what the maps' rules did to the counts of a day (UTC); days of more than 90 days ago are dropped."""
+        mapcounts.add(self._database, day, counts, now)
+
+    def map_counts(self, since: date, through: date) -> dict[Counted, tuple[int, date]]:
+        """(map, field, what, value) -> how often from one day to another, both included, and on which of them first."""
+        return mapcounts.sums(self._database, since, through)
+
+    # ------------------------------------------------------------ audit
     def audit(self, now: datetime, who: str, what: str, detail: Mapping[str, Json]) -> None:
         """Append one line to the audit log."""
         journal.audit(self._database, now, who, what, detail)
@@ -301,6 +380,9 @@ class Store:
     def forget(self, source: str, person: str) -> int:
         """Delete a person's personal fields from every version of a source's records; amounts, ids and keys stay.
 
-        Returns how many versions held some.
+        Whoever is linked is forgotten under each of their names: it is one person. Returns how many versions held some.
         """
-        return landing.forget(self._database, source, person)
+        with self._database.writing():
+            customer = crosswalk.customers(self._database, [(source, person)]).get((source, person))
+            names = customer.names if customer is not None else ((source, person),)
+            return sum(landing.forget(self._database, *name) for name in names)

@@ -264,6 +264,15 @@ class Database:
             _UPSERTS[name] = made.on_conflict_do_update(index_elements=list(table.primary_key.columns), set_=fresh)
         self.many(_UPSERTS[name], [column.name for column in table.columns], rows)
 
+    def add_up(self, table: Table, rows: Sequence[Values]) -> None:
+        """Insert whole rows whose last column is a number, or add it to that of the row with the same primary key."""
+        name = (self.sqlite, table.name, _ADDED)
+        if name not in _UPSERTS:
+            made, number = _insert_of(self.sqlite)(table), list(table.columns)[-1]
+            total = {number.name: number + made.excluded[number.name]}
+            _UPSERTS[name] = made.on_conflict_do_update(index_elements=list(table.primary_key.columns), set_=total)
+        self.many(_UPSERTS[name], [column.name for column in table.columns], rows)
+
     def changes_of_others(self) -> int | None:
         """A number that stays the same only while no other connection changes anything; None where nobody can tell."""
         return int(self.command("PRAGMA data_version")[0][0]) if self.sqlite else None
@@ -310,4 +319,5 @@ def _insert_of(sqlite: bool) -> Any:
 
 _INSERTS: dict[str, Any] = {}
 _UPSERTS: dict[tuple[bool, str, tuple[str, ...]], Any] = {}
+_ADDED = ("added up",)  # in place of the columns to keep
 _HIGHEST: dict[str, Any] = {}

@@ -76,6 +76,13 @@ def bind_accounts(database: Database, target: str, codes: Mapping[tuple[str, str
         database.insert(CODE, [(target, *key, code) for key, code in codes.items() if key not in standing])
 
 
+def rebind_accounts(database: Database, target: str, codes: Mapping[tuple[str, str, str], str]) -> None:
+    """Let account codes that are remembered be others from now on."""
+    with database.writing():
+        standing = bound_accounts(database, target)
+        database.upsert(CODE, [(target, *key, code) for key, code in codes.items() if key in standing])
+
+
 # ---------------------------------------------------------------- runs
 
 

@@ -98,7 +98,7 @@ def land(
             _insert(database, number, stream.source, added, old, micros(now))
         if progress is not None:
             database.upsert(PROGRESS, [_progress_row(stream.source, feed, progress)])
-    return Landed(new, len(added) - new, len(records) - len(added))
+    return Landed(new, len(added) - new, len(records) - len(added), tuple([record for record, _ in added]))
 
 
 def _heads(database: Database, stream: int, records: Sequence[Record]) -> dict[tuple[str, str], _Head]:

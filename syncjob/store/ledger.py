@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-from sqlalchemy import and_, bindparam, case, func, select, text, tuple_
+from sqlalchemy import Select, and_, bindparam, case, func, literal_column, select, text, tuple_
+from sqlalchemy.sql.elements import ColumnElement
 
 from syncjob.model import Role
 from syncjob.moment import from_micros, micros
-from syncjob.store.database import Database, one_of
-from syncjob.store.tables import DELIVERY, ENTRY, LINE, POSTED
+from syncjob.store.database import Database, among, one_of
+from syncjob.store.tables import CODED, DELIVERY, ENTRY, LINE, POSTED
 
 _E, _L = ENTRY.c, LINE.c
+TODAY = -1  # stands for the chart that counts now, where an entry has no document yet
 _AT_ONCE = 2000  # entries
 _END = (1 << 63) - 1
 _LINES = ENTRY.join(LINE, _L.entry == _E.id)
@@ -47,11 +49,33 @@ _DELIVERED = case((DELIVERY.c.delivered_revision >= POSTED.c.revision, 1), else_
 _POSTED_TO = ENTRY.outerjoin(POSTED, and_(POSTED.c.entry == _E.id, POSTED.c.target == bindparam("target"))).outerjoin(
     DELIVERY, and_(DELIVERY.c.key == POSTED.c.document, DELIVERY.c.target == POSTED.c.target)
 )
-_SUMS = (
-    select(_E.date, _DELIVERED.label("is_delivered"), _L.role, _E.source, _L.bucket, _L.currency, func.sum(_L.minor))
-    .select_from(_POSTED_TO.join(LINE, _L.entry == _E.id))
-    .group_by(_E.date, text("is_delivered"), _L.role, _E.source, _L.bucket, _L.currency)
+_HELD_IN = case((DELIVERY.c.delivered_revision >= POSTED.c.revision, DELIVERY.c.delivered_revision), else_=DELIVERY.c.revision)
+_CHART = (
+    select(CODED.c.chart)
+    .where(CODED.c.key == POSTED.c.document, CODED.c.target == POSTED.c.target, CODED.c.revision <= _HELD_IN)
+    .order_by(CODED.c.revision.desc())
+    .limit(1)
+    .scalar_subquery()
 )
+
+
+def _sums(chart: ColumnElement[int]) -> Select[Any]:
+    named = case((POSTED.c.document.is_(None), TODAY), else_=chart).label("under_chart")
+    sums = (_E.date, _DELIVERED.label("is_delivered"), named, _L.role, _E.source, _L.bucket, _L.currency, func.sum(_L.minor))
+    return (
+        select(*sums)
+        .select_from(_POSTED_TO.join(LINE, _L.entry == _E.id))
+        .group_by(_E.date, text("is_delivered"), text("under_chart"), _L.role, _E.source, _L.bucket, _L.currency)
+    )
+
+
+_SUMS, _SUMS_OF_CHARTS = _sums(literal_column("0")), _sums(func.coalesce(_CHART, literal_column("0")))
+_CODED = (
+    select(CODED.c.target, CODED.c.key, CODED.c.revision, CODED.c.chart)
+    .where(among(CODED.c.key, "keys"))
+    .order_by(CODED.c.key, CODED.c.target, CODED.c.revision)
+)
+_ANY_CODED = select(CODED.c.chart).limit(1)
 _DATES = select(func.min(_E.date), func.max(_E.date)).select_from(_POSTED_TO).where(_DELIVERED == 1)
 _DAY = (
     select(_E.kind, _L.currency, _L.role, func.count(_E.id.distinct()), func.sum(_L.minor))
@@ -80,13 +104,24 @@ class Sums:
 
     def posted(self, target: str, through: date, delivered: bool) -> dict[tuple[Role, str, str, str], int]:
         """Sums of what is (not) in the books; an entry without a document is not, so both together are the whole sub-ledger."""
+        sums: dict[tuple[Role, str, str, str], int] = {}
+        for (_, role, source, bucket, currency), minor in self.of_charts(target, through, delivered).items():
+            place = role, source, bucket, currency
+            sums[place] = sums.get(place, 0) + minor
+        return sums
+
+    def of_charts(self, target: str, through: date, delivered: bool) -> dict[tuple[int, Role, str, str, str], int]:
+        """The same, each sum under the number of the chart that the postings of its documents were made with."""
         self._forget_old()
         if target not in self._days:
+            statement = _SUMS_OF_CHARTS if self._database.rows(_ANY_CODED) else _SUMS
             self._days[target] = [
-                (date.fromisoformat(day), bool(is_delivered), (Role(role), source, bucket, currency), int(minor))
-                for day, is_delivered, role, source, bucket, currency, minor in self._database.rows(_SUMS, target=target)
+                (date.fromisoformat(day), bool(is_delivered), (int(chart), Role(role), source, bucket, currency), int(minor))
+                for day, is_delivered, chart, role, source, bucket, currency, minor in self._database.rows(
+                    statement, target=target
+                )
             ]
-        sums: dict[tuple[Role, str, str, str], int] = {}
+        sums: dict[tuple[int, Role, str, str, str], int] = {}
         for day, is_delivered, place, minor in self._days[target]:
             if day <= through and is_delivered is delivered:
                 sums[place] = sums.get(place, 0) + minor
@@ -104,7 +139,7 @@ class Sums:
             self.forget()
 
 
-_Day: TypeAlias = "tuple[date, bool, tuple[Role, str, str, str], int]"
+_Day: TypeAlias = "tuple[date, bool, tuple[int, Role, str, str, str], int]"
 
 
 def _balances(database: Database, source: str, through: datetime | None) -> dict[tuple[Role, str, str], int]:
@@ -132,6 +167,14 @@ def movements(database: Database, source: str, since: datetime) -> Iterator[tupl
         for key, effective, role, bucket, currency, minor in found:
             yield key, from_micros(effective), Role(role), bucket, currency, minor
         place = (last_effective, last_id)
+
+
+def coded(database: Database, keys: Sequence[str]) -> dict[tuple[str, str], list[tuple[int, int]]]:
+    """From which revision on which chart counts for documents, oldest first."""
+    found: dict[tuple[str, str], list[tuple[int, int]]] = {}
+    for target, key, revision, chart in database.rows(_CODED, keys=list(keys)) if keys else ():
+        found.setdefault((target, key), []).append((int(revision), int(chart)))
+    return found
 
 
 def entry_dates(database: Database, target: str) -> tuple[date, date] | None:

@@ -14,6 +14,7 @@ from syncjob.store import rows, subjects
 from syncjob.store.database import Database, Values, among
 from syncjob.store.tables import (
     APPLICATION,
+    CODED,
     DELIVERY,
     ENTRY,
     INVOICE,
@@ -188,6 +189,7 @@ def save(database: Database, plan: Plan, seen: Seen) -> None:
         _save_entries(database, plan, numbers)
         _save_applications(database, plan, numbers)
         _save_deliveries(database, plan, numbers)
+        database.upsert(CODED, [(key, target, revision, chart) for target, key, revision, chart in plan.coded])
         planned = [numbers[one.scope, one.name] for one in plan.subjects]
         if planned:
             database.run(_DELETE_REFUSALS, ids=planned)

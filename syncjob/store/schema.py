@@ -13,7 +13,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from syncjob import __version__
 from syncjob.errors import Misconfigured, StateDamaged
 from syncjob.store.database import FENCE, Database
-from syncjob.store.tables import CUSTOMER, DELIVERY, MAPCOUNT, META, METADATA
+from syncjob.store.tables import CODED, CUSTOMER, DELIVERY, MAPCOUNT, META, METADATA
 
 _SCHEMA, _STEPS, _WRITTEN_BY = "schema", "schema steps done", "written by"
 _ALL = select(META.c.name, META.c.value)
@@ -37,8 +37,13 @@ def _customers_and_counts(database: Database) -> None:
         database.command(words)
 
 
+def _charts_of_documents(database: Database) -> None:
+    for words in definitions(database, tables=(CODED,)):
+        database.command(words)
+
+
 # Version 1 is what `_create` made first; each later one is added here and to tables.py.
-MIGRATIONS: tuple[Migration, ...] = (Migration(2, (_maps_of_documents, _customers_and_counts)),)
+MIGRATIONS: tuple[Migration, ...] = (Migration(2, (_maps_of_documents, _customers_and_counts, _charts_of_documents)),)
 
 
 def prepare(database: Database, *, create: bool) -> bool:

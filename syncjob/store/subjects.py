@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime
 
-from sqlalchemy import bindparam, func, select, text, update
+from sqlalchemy import and_, bindparam, func, or_, select, text, update
 
-from syncjob.model import Stream
-from syncjob.store.database import Database, Value, Values, among
-from syncjob.store.tables import DIRTY, STREAM, SUBJECT
+from syncjob.model import Status, Stream
+from syncjob.moment import micros
+from syncjob.store.database import Database, Value, Values, among, one_of
+from syncjob.store.tables import APPLICATION, DELIVERY, DIRTY, ENTRY, INVOICE, PART, RECORD, STREAM, SUBJECT
 from syncjob.store.values import Subject
 
 AFTER_RECORDS = 1 << 60  # the position of a subject that no record is about: invoices are planned after every payment
@@ -33,6 +35,40 @@ _BY_ID = select(_S.id, _S.scope, _S.name, _S.position).where(among(_S.id, "ids")
 
 _EARLIER = func.min(_S.position, bindparam("position"))
 _EARLIER_POSTGRESQL = func.least(_S.position, bindparam("position"))
+
+
+_ENTRIES_OF = select(ENTRY.c.subject).where(
+    or_(
+        and_(ENTRY.c.date >= bindparam("day"), ENTRY.c.date < bindparam("end")),
+        and_(ENTRY.c.effective >= bindparam("instant"), ENTRY.c.effective < bindparam("stop")),
+    )
+)
+_RECORDS_OF = select(RECORD.c.subject).where(
+    RECORD.c.head == 1, RECORD.c.occurred >= bindparam("instant"), RECORD.c.occurred < bindparam("stop")
+)
+_INVOICES_OF = (
+    select(_S.id)
+    .select_from(SUBJECT.join(INVOICE, and_(_S.scope == INVOICE.c.target, _S.name == "invoice:" + INVOICE.c.number)))
+    .join(PART, PART.c.number == INVOICE.c.normal)
+    .join(APPLICATION, APPLICATION.c.id == PART.c.application)
+    .where(APPLICATION.c.subject.in_(_ENTRIES_OF))
+)
+_OF_DAYS = (
+    select(_S.id)
+    .where(or_(_S.id.in_(_ENTRIES_OF), _S.id.in_(_RECORDS_OF), _S.id.in_(_INVOICES_OF)))
+    .order_by(_S.position, _S.name, _S.scope)
+)
+_UNSENT = (
+    update(SUBJECT)
+    .values(dirty=_S.dirty + 1)
+    .where(
+        _S.id.in_(
+            select(DELIVERY.c.subject).where(
+                DELIVERY.c.delivered_revision == 0, one_of(DELIVERY.c.status, (Status.PLANNED.value, Status.HELD.value))
+            )
+        )
+    )
+)
 
 
 def _touch(*, sqlite: bool) -> object:
@@ -112,6 +148,21 @@ def mark_dirty(database: Database, subjects: Sequence[Subject]) -> None:
         touch(database, positions, dirty=True)
 
 
+def mark_unsent(database: Database) -> int:
+    """Ask for the subjects of documents that no target holds yet to be planned again."""
+    with database.writing():
+        return database.run(_UNSENT)
+
+
+def of_days(
+    database: Database, since: tuple[date, datetime], until: tuple[date, datetime] | None
+) -> Iterator[Subject]:
+    """Subjects of a span of days by position, then the invoices that their payments name."""
+    last = until or (date.max, datetime.max.replace(tzinfo=UTC))
+    span = {"day": since[0].isoformat(), "instant": micros(since[1]), "end": last[0].isoformat(), "stop": micros(last[1])}
+    yield from _in_order(database, [row[0] for row in database.rows(_OF_DAYS, **span)])
+
+
 def by_id(database: Database, numbers: Iterable[Value]) -> dict[int, Subject]:
     """Subjects by their numbers."""
     wanted = list(dict.fromkeys(numbers))
@@ -125,8 +176,11 @@ def by_id(database: Database, numbers: Iterable[Value]) -> dict[int, Subject]:
 def every(database: Database, scope: str | None) -> Iterator[Subject]:
     """Every subject in order of position; only their numbers are held in memory, eight bytes each."""
     found = database.rows(_ORDER) if scope is None else database.rows(_ORDER_OF, scope=scope)
-    order = array("q", (row[0] for row in found))
-    del found
+    yield from _in_order(database, (row[0] for row in found))
+
+
+def _in_order(database: Database, ids: Iterable[int]) -> Iterator[Subject]:
+    order = array("q", ids)
     for start in range(0, len(order), _AT_ONCE):
         numbers = order[start : start + _AT_ONCE]
         known = by_id(database, numbers)

@@ -363,6 +363,17 @@ class CodeRow(Row, table=True):
     code: str = _text()
 
 
+class CodedRow(Row, table=True):
+    """From which revision on a document's postings stand under another chart than the first (its number). Version 2."""
+
+    __tablename__ = "coded"
+    __table_args__ = (_CLUSTERED,)
+    key: str = _text(key=True)
+    target: str = _text(key=True)
+    revision: int = _whole(key=True)
+    chart: int = _whole()
+
+
 class RunRow(Row, table=True):
     """One run."""
 
@@ -445,4 +456,4 @@ POSTED, APPLICATION, PART, REFUSAL = _table(PostedRow), _table(ApplicationRow), 
 DELIVERY, CALL, MEMBER, INVOICE = _table(DeliveryRow), _table(CallRow), _table(MemberRow), _table(InvoiceRow)
 MIRROR, BINDING, CODE, RUN = _table(MirrorRow), _table(BindingRow), _table(CodeRow), _table(RunRow)
 BALANCE, FACT, AUDIT = _table(BalanceRow), _table(FactRow), _table(AuditRow)
-CUSTOMER, MAPCOUNT = _table(CustomerRow), _table(MapCountRow)
+CUSTOMER, MAPCOUNT, CODED = _table(CustomerRow), _table(MapCountRow), _table(CodedRow)

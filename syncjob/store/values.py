@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TypeAlias
 
 from syncjob.model import Application, Delivery, Entry, Json, Record, Refusal, Stream
 from syncjob.ports import Call
+
+Counted: TypeAlias = tuple[str, str, str, str]  # what a map did: its name, the field, what became of it, a word that was new
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,7 @@ class Landed:
     new: int = 0
     changed: int = 0
     same: int = 0
+    added: tuple[Record, ...] = field(default=(), compare=False, repr=False)  # the records of the first two
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,7 @@ class Plan:
     deliveries: tuple[Delivery, ...] = ()  # inserted, or replaced by (target, key)
     refusals: tuple[tuple[Subject, Refusal], ...] = ()
     dirty: tuple[Subject, ...] = ()  # further subjects to plan because of this
+    coded: tuple[tuple[str, str, int, int], ...] = ()  # (target, document key, revision, number of the chart of its postings)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The nightly page: rows whose sums must close, then the proof against gateway and books; dressed as text or as JSON."""
 
-from syncjob.summary.page import Books, Credit, Held, Invoices, Page, Place, Row, Sums, flow
+from syncjob.summary.page import Books, Credit, Held, Invoices, MapCount, MapWarning, Page, Place, Row, Sums, flow
 from syncjob.summary.render import amount, day, instant, render
 from syncjob.summary.wire import from_json, to_json
 
@@ -9,6 +9,8 @@ __all__ = [
     "Credit",
     "Held",
     "Invoices",
+    "MapCount",
+    "MapWarning",
     "Page",
     "Place",
     "Row",

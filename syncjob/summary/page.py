@@ -153,6 +153,28 @@ class Invoices:
     still_open: tuple[Money, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class MapWarning:
+    """Something about a field map that has changed and that a person should look at before it costs money."""
+
+    map: str  # gateways/stripe
+    field: str
+    what: str
+    value: str  # a word that was new
+    why: str
+    cure: str
+
+
+@dataclass(frozen=True, slots=True)
+class MapCount:
+    """How often since the last page a map wrote something else than it was shown: cut, replaced, defaulted, otherwise."""
+
+    map: str
+    field: str
+    what: str
+    number: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
     """The whole page of one night."""
@@ -164,6 +186,8 @@ class Page:
     credits: tuple[Credit, ...] = ()
     invoices: tuple[Invoices, ...] = ()
     not_covered: tuple[tuple[str, str], ...] = ()  # (gateway account, what it does not offer)
+    map_warnings: tuple[MapWarning, ...] = ()
+    map_counts: tuple[MapCount, ...] = ()
 
     @property
     def complaints(self) -> tuple[str, ...]:

@@ -26,6 +26,13 @@ _COUNT = 6
 _COLUMN = 9  # an amount's least width, with the space before it
 _NOT_STATED = "not stated"
 _NOT_COVERED = "not covered"
+_DEFAULTED = "defaulted"
+_ALTERED = {
+    "cut": "cut",
+    "replaced": "with other characters",
+    "otherwise": "not in its list",
+    _DEFAULTED: "defaulted",
+}
 _WAITING = {
     Role.CUSTOMER_CREDIT: "customer credit",
     Role.SUSPENSE: "suspense",
@@ -70,7 +77,7 @@ def render(
     if not page.places:
         lines.append("No gateway account has moved or stated a balance yet.")
     said = [*_verdict(page, locale, brief=brief), *_lacks(page), *_held(page, locale, held_lines_max, brief=brief)]
-    for head, words in (*said, *_invoices(page, locale), *_waiting(page, locale)):
+    for head, words in (*said, *_invoices(page, locale), *_waiting(page, locale), *_maps(page, locale)):
         lines += [_one_line(head, words)] if brief else _wrapped(head, words)
     return "".join(f"{line.rstrip()}\n" for line in lines)
 
@@ -256,6 +263,23 @@ def _waiting(page: Page, locale: str) -> list[Paragraph]:
         amounts = [named(one.amount, locale) for one in page.credits if one.role is role and one.amount.minor]
         if amounts:
             found.append((f"{words.capitalize()}:", ", ".join(amounts) + "."))
+    return found
+
+
+def _maps(page: Page, locale: str) -> list[Paragraph]:
+    """What has changed about the field maps, and how often they wrote something else than they were shown.
+
+    A default that stands in for an absent field is what the map says it means: alone it is no news.
+    """
+    if not page.map_warnings and all(one.what == _DEFAULTED for one in page.map_counts):
+        return []
+    number = len(page.map_warnings)
+    parts = [f"{number} {'warning' if number == 1 else 'warnings'}"] if number else []
+    for map, of_map in groupby(page.map_counts, key=lambda one: one.map):
+        told = ", ".join(f"{one.field} {_ALTERED[one.what]} {format_decimal(one.number, locale=locale)}" for one in of_map)
+        parts.append(f"{map.rpartition('/')[2]}: {told}")
+    found = [("Maps:", f"{'; '.join(parts)}.")]
+    found += [("  -", f"{one.map.rpartition('/')[2]}: {one.why}; {one.cure}.") for one in page.map_warnings]
     return found
 
 

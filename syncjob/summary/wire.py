@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from syncjob.model import Json, Role
 from syncjob.moment import from_text, iso
 from syncjob.money import Money, plain
 from syncjob.reconcile import Item
-from syncjob.summary.page import Books, Credit, Held, Invoices, Page, Place, Row
+from syncjob.summary.page import Books, Credit, Held, Invoices, MapCount, MapWarning, Page, Place, Row
 
 VERSION = 1
 
@@ -51,6 +52,10 @@ def to_json(page: Page) -> dict[str, Json]:
             }
             for one in page.invoices
         ],
+        "maps": {
+            "warnings": [asdict(one) for one in page.map_warnings],
+            "counts": [asdict(one) for one in page.map_counts],
+        },
     }
 
 
@@ -91,6 +96,7 @@ def _place(place: Place) -> Json:
 
 def from_json(value: Mapping[str, Any]) -> Page:
     """The page that `to_json` wrote."""
+    maps = value.get("maps", {})  # a page of before there was this part
     return Page(
         made_at=from_text(value["made_at"]),
         zone=value["zone"],
@@ -109,6 +115,8 @@ def from_json(value: Mapping[str, Any]) -> Page:
             for one in value["invoices"]
         ),
         not_covered=tuple((one["source"], one["what"]) for one in value.get("not_covered", ())),
+        map_warnings=tuple(MapWarning(**one) for one in maps.get("warnings", ())),
+        map_counts=tuple(MapCount(**one) for one in maps.get("counts", ())),
     )
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from syncjob.crm.sqlite.export import export_csv, export_jsonl, tables
-from syncjob.crm.sqlite.schema import BY_NAME, SCHEMA, TABLES, UPSERT, VOID, Table, opened, statements, version
+from syncjob.crm.sqlite.schema import ADOPTED, BY_NAME, SCHEMA, TABLES, UPSERT, VOID, Table, opened, statements, version
 from syncjob.errors import ConnectorDown, Problem, RecordRefused
 from syncjob.model import Action, Json, Remote, canonical, idempotency_key
 from syncjob.money import Money, decimals, plain
@@ -28,6 +28,7 @@ from syncjob.ports import (
     Absent,
     Call,
     CannotTell,
+    Contact,
     Delivered,
     Found,
     Identity,
@@ -98,7 +99,7 @@ class Sqlite:
         return Identity("sqlite", "live")
 
     def provision(self) -> list[Problem]:
-        """Create the file, its tables and views, once; a file of a newer syncjob is refused."""
+        """Create the file, its tables and views, once, and what an older file has not; one of a newer syncjob is refused."""
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             # People's names are in it: only its owner reads it, until the owner decides otherwise.
@@ -106,8 +107,8 @@ class Sqlite:
             with self._opened() as db:
                 if version(db) < SCHEMA:
                     db.execute("BEGIN IMMEDIATE")
-                    if version(db) < SCHEMA:  # another run may have been quicker
-                        for statement in statements():
+                    if (known := version(db)) < SCHEMA:  # another run may have been quicker
+                        for statement in statements(known):
                             db.execute(statement)
                     db.execute("COMMIT")
         except (OSError, sqlite3.Error, ConnectorDown) as wrong:
@@ -142,14 +143,17 @@ class Sqlite:
         committing = False
         try:
             with self._opened() as db:
-                if not version(db):
+                if version(db) < SCHEMA:
                     return [
-                        Unsent(member.key, f"{self._path} has no tables yet; the next run makes them")
+                        Unsent(member.key, f"{self._path} has not all tables yet; the next run makes them")
                         for member in call.members
                     ]
-                orphans = _write(db, good)
+                db.execute("BEGIN IMMEDIATE")
+                gone = _adopted_and_gone(db, good)
+                orphans = _write(db, [(key, row) for key, row in good if key not in gone])
                 outcomes |= {key: Refused(key, self._orphan(key, row)) for key, row in good if key in orphans}
-                outcomes |= _held(db, [(key, row) for key, row in good if key not in orphans])
+                outcomes |= {key: Refused(key, self._gone(key, row)) for key, row in good if key in gone}
+                outcomes |= _held(db, [(key, row) for key, row in good if key not in orphans and key not in gone])
                 committing = True
                 db.execute("COMMIT")
         except sqlite3.Error as wrong:
@@ -172,7 +176,33 @@ class Sqlite:
         why = f"it refers to {links}, which is not in this file"
         return Problem(key, self.name, why, "restore the rows that were deleted, then run: syncjob held retry")
 
+    def _gone(self, key: str, row: Mapping[str, Any]) -> Problem:
+        why = f"{row['table']} has no row {row['external_id']}, which a person has linked with this customer"
+        cure = f"link another one, or run: syncjob customers split {self.name}:{row['external_id']}"
+        return Problem(key, self.name, why, cure)
+
     # ------------------------------------------------------------ reading
+
+    def contacts(self, wanted: str) -> list[Contact]:
+        """The contact of this id alone; without one, up to 50 whose id, name or e-mail begins like it."""
+        asked = (
+            "SELECT external_id, coalesce(name, ''), coalesce(email, '') FROM contacts WHERE void = 0 AND external_id = ?",
+            "SELECT external_id, coalesce(name, ''), coalesce(email, '') FROM contacts WHERE void = 0"
+            " AND (instr(lower(external_id), ?1) OR instr(lower(name), ?1) OR instr(lower(email), ?1))"
+            " ORDER BY external_id LIMIT 50",
+        )
+        text = _bindable(wanted)
+        if not self._path.exists():
+            return []
+        try:
+            with self._opened() as db:
+                if not version(db):
+                    return []
+                found = db.execute(asked[0], (text,)).fetchall()
+                found = found or db.execute(asked[1], (text.lower()[: max(3, len(text) // 2)],)).fetchall()
+        except sqlite3.Error as wrong:
+            raise ConnectorDown(f"{self._path}: {wrong}") from wrong
+        return [Contact(*row) for row in found]
 
     def find(self, puts: Sequence[Put]) -> Sequence[Found]:
         """Look documents up by their keys; a void row is absent."""
@@ -183,10 +213,11 @@ class Sqlite:
                 if not version(db):
                     return [Absent(put.key, asked) for put in puts]
                 for kind, members in groupby(sorted(puts, key=lambda put: put.kind), key=lambda put: put.kind):
-                    keys = [_bindable(put.key) for put in members]
-                    for row in _rows(db, TABLES[kind], keys) if kind in TABLES else ():
+                    keys = {_place(put): put.key for put in members}
+                    for row in _rows(db, TABLES[kind], list(keys)) if kind in TABLES else ():
                         if not row["void"]:
-                            found[row["external_id"]] = Present(row["external_id"], (_remote(row),), _echo(TABLES[kind], row))
+                            key = keys[row["external_id"]]
+                            found[key] = Present(key, (_remote(row),), _echo(TABLES[kind], row))
         except (sqlite3.Error, ConnectorDown) as wrong:
             return [CannotTell(put.key, f"{self._path}: {wrong}") for put in puts]
         return [found.get(put.key, Absent(put.key, asked)) for put in puts]
@@ -213,7 +244,10 @@ def _row(put: Put) -> dict[str, Json]:
         raise RecordRefused(f"this CRM cannot {put.action} a {put.kind}", cure="take it out of this target's map")
     if _bindable(put.key) != put.key:
         raise RecordRefused(f"document key is {put.key!r}, which SQLite cannot hold")
-    row: dict[str, Json] = {"table": table.name, "external_id": put.key, "revision": put.revision}
+    row: dict[str, Json] = {"table": table.name, "external_id": _place(put), "revision": put.revision}
+    if put.expected is not None and row["external_id"] != put.key:
+        # A contact that was there before us; its row's own number of revisions counts until we have written it once.
+        row["first"] = int(not put.expected.version)
     if put.action is Action.VOID:
         return row | {"void": 1}
     body = put.body
@@ -233,6 +267,11 @@ def _row(put: Put) -> dict[str, Json]:
     if table.amounts:
         row |= _amounts(table, body)
     return row | {"void": 0}
+
+
+def _place(put: Put) -> str:
+    """The key of a document's row: its own, or that of the row which a person has linked it with."""
+    return put.expected.id if put.expected is not None and put.action is Action.UPDATE else _bindable(put.key)
 
 
 def _amounts(table: Table, body: Mapping[str, Json]) -> dict[str, Json]:
@@ -267,32 +306,42 @@ def _bindable(text: str) -> str:
 
 def _write(db: sqlite3.Connection, rows: Sequence[tuple[str, dict[str, Any]]]) -> set[str]:
     """Write rows in one open transaction; the keys of those that refer to what is not there come back."""
-    db.execute("BEGIN IMMEDIATE")
     used = sorted({row["currency"] for _, row in rows if row.get("currency")})
     db.executemany("INSERT OR IGNORE INTO currencies VALUES (?, ?, ?)", [(c, decimals(c), 10 ** decimals(c)) for c in used])
     refused: set[str] = set()
     try:
-        for (name, void), group in groupby(rows, key=lambda one: (one[1]["table"], one[1]["void"])):
-            db.executemany(VOID[name] if void else UPSERT[name], [row for _, row in group])
+        for statement, group in groupby(rows, key=lambda one: _statement(one[1])):
+            db.executemany(statement, [row for _, row in group])
     except sqlite3.IntegrityError:
         for key, row in rows:  # those that were written already are written once more, which changes nothing
             try:
-                db.execute(VOID[row["table"]] if row["void"] else UPSERT[row["table"]], row)
+                db.execute(_statement(row), row)
             except sqlite3.IntegrityError:
                 refused.add(key)
     return refused
 
 
+def _statement(row: Mapping[str, Any]) -> str:
+    name = row["table"]
+    return VOID[name] if row["void"] else ADOPTED[name] if "first" in row else UPSERT[name]
+
+
+def _adopted_and_gone(db: sqlite3.Connection, rows: Sequence[tuple[str, dict[str, Any]]]) -> set[str]:
+    """The keys of documents whose row somebody else made, and which is not there any more."""
+    adopted = [(key, row) for key, row in rows if "first" in row]
+    return {key for key, row in adopted if not any(_rows(db, BY_NAME[row["table"]], [row["external_id"]]))}
+
+
 def _held(db: sqlite3.Connection, rows: Sequence[tuple[str, dict[str, Any]]]) -> dict[str, Outcome]:
     """What the file holds of these rows, as read back from it."""
     kept: dict[str, Outcome] = {}
-    by_table: dict[str, list[str]] = {}
+    by_table: dict[str, dict[str, str]] = {}
     for key, row in rows:
-        by_table.setdefault(row["table"], []).append(key)
-        kept[key] = Delivered(key, Remote(key))  # undone before it ever was a row
+        by_table.setdefault(row["table"], {})[row["external_id"]] = key
+        kept[key] = Delivered(key, Remote(row["external_id"]))  # undone before it ever was a row
     for name, keys in by_table.items():
-        for held in _rows(db, BY_NAME[name], keys):
-            key = held["external_id"]
+        for held in _rows(db, BY_NAME[name], list(keys)):
+            key = keys[held["external_id"]]
             kept[key] = Delivered(key, _remote(held), None if held["void"] else _echo(BY_NAME[name], held))
     return kept
 

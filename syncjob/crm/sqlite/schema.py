@@ -10,7 +10,7 @@ from pathlib import Path
 from syncjob.errors import ConnectorDown
 from syncjob.model import DocumentKind
 
-SCHEMA = 1
+SCHEMA = 2
 _APPLICATION = 0x73796E63  # PRAGMA application_id: "sync", so that no other program's file is taken for ours
 _LINKED = {"contact": "contacts", "company": "companies", "payment": "payments"}
 
@@ -31,10 +31,11 @@ class Table:
         return (*(f"{role}_id" for role in self.links), *self.texts, *amounts, "as_of", "revision", "void")
 
 
+_SINCE_2 = ("address", "postal_code", "city")  # columns of contacts that a file of schema 1 has not
 _ALL_LINKS = ("contact", "company", "payment")
 TABLES = {
     DocumentKind.COMPANY: Table("companies", ("name",), ()),
-    DocumentKind.CONTACT: Table("contacts", ("name", "email", "phone", "company", "country"), ("company",)),
+    DocumentKind.CONTACT: Table("contacts", ("name", "email", "phone", "company", "country", *_SINCE_2), ("company",)),
     DocumentKind.PAYMENT: Table(
         "payments",
         ("status", "paid_at", "description", "invoice", "type"),
@@ -75,6 +76,20 @@ def _upsert(table: Table) -> str:
 
 
 UPSERT = {table.name: _upsert(table) for table in TABLES.values()}
+
+
+def _adopted(table: Table) -> str:
+    """An update of a row that somebody else made: what we do not know stays as it is, and nothing is ever made."""
+    plain = ("revision", "void")
+    changes = [f"{column} = coalesce(:{column}, {column})" for column in table.columns if column not in plain]
+    changes += [f"{column} = :{column}" for column in plain]
+    return (
+        f"UPDATE {table.name} SET {', '.join(changes)}"  # noqa: S608  (names from TABLES)
+        " WHERE external_id = :external_id AND (:first OR revision <= :revision)"
+    )
+
+
+ADOPTED = {table.name: _adopted(table) for table in TABLES.values()}
 VOID = {
     name: f"UPDATE {name} SET void = 1, revision = :revision WHERE external_id = :external_id AND revision <= :revision"  # noqa: S608
     for name in UPSERT
@@ -145,8 +160,18 @@ VIEWS = {
 NUMBERS = frozenset({"amount", "fee", "net", "refunded", "paid", "payments", "deals", "revision", "void"})
 
 
-def statements() -> Iterator[str]:
-    """What makes an empty file a CRM, for one transaction."""
+def statements(known: int) -> Iterator[str]:
+    """What brings a file from the schema it has (0: empty) to ours, for one transaction."""
+    if known == 1:
+        yield from (f"ALTER TABLE contacts ADD COLUMN {name} TEXT" for name in _SINCE_2)
+        yield "DROP VIEW readable_contacts"
+        yield f"CREATE VIEW readable_contacts AS {_readable(BY_NAME['contacts'])}"
+    else:
+        yield from _from_nothing()
+    yield f"PRAGMA user_version = {SCHEMA}"
+
+
+def _from_nothing() -> Iterator[str]:
     yield "CREATE TABLE currencies (code TEXT NOT NULL PRIMARY KEY, decimals INTEGER NOT NULL, units INTEGER NOT NULL)"
     for table in TABLES.values():
         yield _create(table)
@@ -155,4 +180,3 @@ def statements() -> Iterator[str]:
     for name, select in VIEWS.items():
         yield f"CREATE VIEW {name} AS {select}"
     yield f"PRAGMA application_id = {_APPLICATION}"
-    yield f"PRAGMA user_version = {SCHEMA}"
