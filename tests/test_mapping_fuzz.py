@@ -300,7 +300,7 @@ def test_any_accident(home: Path, file: str, accidents: list[Accident]) -> None:
     ("content", "says"),
     [
         (b"a: " + b"x" * SIZE_MAX_BYTES, "larger than 1 MiB"),
-        (b"[" * 50_000, "maximum nesting depth"),
+        (b"[" * 50_000, "nest"),  # by ours, or before us by that of the parser, which depends on its version
         (b"a: " * 50_000, "not YAML"),
         (b"[" * 500, f"deeper than {DEPTH_MAX} levels"),
         (b"{a: " * 50_000, f"deeper than {DEPTH_MAX} levels"),
