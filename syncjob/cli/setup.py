@@ -151,7 +151,7 @@ def check(live: bool) -> int:
         file = own(config.home, name, known()[name]).relative_to(config.home).as_posix()
         why = "was copied from a map that has changed since"
         say(f"{file} {why}; move it away, run: syncjob mapping edit {name}, and carry your changes over")
-    problems = [*_unplayed(config), *_unresolved(config)]
+    problems = [*_unplayed(config), *_unmapped(config), *_unresolved(config)]
     for problem in problems:
         click.echo(str(problem))
     if problems:
@@ -207,6 +207,22 @@ def _accepts(books: Block, code: str) -> bool:
 
         accepts = is_account
     return accepts is None or bool(accepts(code))
+
+
+def _unmapped(config: Config) -> list[str]:
+    """The first thing that is wrong with each map; a map that one cannot read says nothing else."""
+    from syncjob.mapping import load_gateway, load_target
+
+    said: dict[str, None] = {}
+    for block in config.blocks:
+        try:
+            if block.group == "gateways":
+                load_gateway(block.connector, config.home)
+            else:
+                load_target("accounting" if block.group == "accounting" else "crm", block.connector, config.home)
+        except Misconfigured as wrong:
+            said[str(wrong)] = None
+    return list(said)
 
 
 def _unresolved(config: Config) -> list[str]:
