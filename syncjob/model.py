@@ -278,6 +278,15 @@ class Role(StrEnum):
     OPENING = "opening"
 
 
+BUCKETS = {  # a balance of the gateway -> the role of the account that stands for it
+    "payments": Role.CLEARING,
+    "issuing": Role.RESERVE,
+    "connect_reserved": Role.RESERVE,
+    "risk_reserved": Role.RESERVE,
+    "refund_and_dispute_prefunding": Role.RESERVE,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """One side of an entry: debit positive, credit negative. `reference` names the invoice or person it concerns."""

@@ -10,18 +10,10 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta, tzinfo
 
 from syncjob.errors import Problem, RecordRefused
-from syncjob.model import Application, Entry, Fact, FactKind, Kind, Line, Role, Transaction, movement_key
+from syncjob.model import BUCKETS, Application, Entry, Fact, FactKind, Kind, Line, Role, Transaction, movement_key
 from syncjob.moment import business_date
 from syncjob.moment import zone as zone_named
 from syncjob.money import Money
-
-BUCKETS = {
-    "payments": Role.CLEARING,
-    "issuing": Role.RESERVE,
-    "connect_reserved": Role.RESERVE,
-    "risk_reserved": Role.RESERVE,
-    "refund_and_dispute_prefunding": Role.RESERVE,
-}
 
 # The role on the other side of the gateway's balance, and the role that the movement's own fees go to.
 AGAINST: dict[Kind, tuple[Role, Role]] = {

@@ -400,11 +400,13 @@ def test_a_map_that_asks_for_card_data_is_refused_with_its_line(shop: Shop, home
     (home / MAP).parent.mkdir(parents=True)
     (home / MAP).write_text("\n".join(lines) + "\n")
     before = files_of(home)
-    for command in ("run", "check"):
-        done = syncjob(home, command)
-        assert_one_sentence(done, 2)
-        assert f"stripe.yaml:{at + 1}:" in done.stderr
-        assert field in done.stderr
+    refused, checked = syncjob(home, "run"), syncjob(home, "check")
+    assert_one_sentence(refused, 2)
+    assert (checked.returncode, checked.stderr) == (2, "")
+    for said in (refused.stderr, checked.stdout):  # what check finds is what it was asked for
+        assert len(said.splitlines()) == 1
+        assert f"stripe.yaml:{at + 1}:" in said
+        assert field in said
     assert shop.ask("requests") == []
     assert not (home / "crm.sqlite").exists()
     after = files_of(home)

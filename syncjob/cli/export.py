@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TextIO
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from syncjob.cli.evidence import Row, Table
 
 FORMATS = ("csv", "jsonl")
+JOURNALS = ("beancount", "hledger", *FORMATS)
 
 _format = click.option("--format", "kind", type=click.Choice(FORMATS), default="csv", show_default=True, help="The form.")
 _out = click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="The file to write (else standard output).")
@@ -55,6 +57,21 @@ def entries(kind: str, since: str, until: str, source: str, target: str, out: Pa
     """Write the sub-ledger: every posted entry with its lines.
 
     In CSV each line is a row of its own; in JSON the lines stand inside their entry.
+    """
+    return _exported("entries", kind, since, until, source, target, out)
+
+
+@verb("journal", "syncjob export journal --format beancount --out journal.beancount")
+@click.option("--format", "kind", type=click.Choice(JOURNALS), default="beancount", show_default=True, help="The form.")
+@_since
+@_until
+@_source
+@click.option("--target", default="", metavar="NAME", help="Name only the documents of these books.")
+@_out
+def journal(kind: str, since: str, until: str, source: str, target: str, out: Path | None) -> int:
+    """Write the sub-ledger as a journal that Beancount or hledger reads.
+
+    The same entries as `export entries`, with the account codes of accounts.csv; each balances in each of its currencies.
     """
     return _exported("entries", kind, since, until, source, target, out)
 
@@ -145,7 +162,21 @@ def _as_jsonl(table: Table, rows: Iterator[Row], out: TextIO) -> None:
         out.write(encode(as_object(table, row)) + "\n")
 
 
-_WRITERS: dict[str, Callable[[Table, Iterator[Row], TextIO], None]] = {"csv": _as_csv, "jsonl": _as_jsonl}
+def _as_journal(kind: str, table: Table, rows: Iterator[Row], out: TextIO) -> None:
+    from syncjob.accounting.beancount.block import is_account
+    from syncjob.cli import journals
+    from syncjob.cli.evidence import as_object
+
+    write = journals.beancount if kind == "beancount" else journals.hledger
+    write((as_object(table, row) for row in rows), journals.Accounts(is_account), out)
+
+
+_WRITERS: dict[str, Callable[[Table, Iterator[Row], TextIO], None]] = {
+    "csv": _as_csv,
+    "jsonl": _as_jsonl,
+    "beancount": partial(_as_journal, "beancount"),
+    "hledger": partial(_as_journal, "hledger"),
+}
 
 
 # ---------------------------------------------------------------- where it goes
@@ -189,9 +220,9 @@ def _text(file: BinaryIO) -> Iterator[TextIO]:
 
 export = Verbs(
     "export",
-    commands=[transactions, entries, documents, crm],
-    sections={"For an auditor": ("transactions", "entries", "documents"), "Commands": ("crm",)},
-    help="""Write transactions, entries, documents or the CRM as CSV or JSON lines.
+    commands=[transactions, entries, documents, journal, crm],
+    sections={"For an auditor": ("transactions", "entries", "documents", "journal"), "Commands": ("crm",)},
+    help="""Write transactions, entries, documents or the CRM as CSV or JSON lines, the entries as a journal, too.
 
     The rows can be joined: transactions by their entry, entries by their documents, documents by the target's own ids. Columns
     are told in docs/export.md. No cell is a formula; a file is replaced as a whole or not at all.""",

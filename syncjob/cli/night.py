@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any, cast
 from syncjob.errors import Misconfigured
 from syncjob.jobs import charts, maps
 from syncjob.jobs.lacks import not_offered
-from syncjob.model import Delivery, Role, Status
+from syncjob.model import BUCKETS, Delivery, Role, Status
 from syncjob.money import Money, totals
-from syncjob.posting import BUCKETS
 from syncjob.summary.page import (
     BALANCE,
     RESERVE,

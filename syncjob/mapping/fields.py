@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from syncjob.mapping import soundness
-from syncjob.mapping.happening import OF, named
+from syncjob.mapping.happening import NAMES, OF, named
 from syncjob.model import DocumentKind
 from syncjob.yamlfile import Node, complaint
 
@@ -14,7 +15,7 @@ TYPES = (
     *("text", "id", "email", "phone", "enum", "flag", "money", "currency", "direction", "date", "instant"),
     *("country", "subdivision", "address", "role", "list", "texts"),
 )
-WORDS = ("type", "most", "most_bytes", "required", "currency", "direction", "of", "values", "without", "parts")
+WORDS = ("type", "most", "most_bytes", "required", "currency", "direction", "of", "values", "without", "parts", "names")
 PARTS = ("line1", "line2", "postal_code", "city", "subdivision", "country")  # of an address, as model.Address has them
 _PARTS_MUST = ("line1", "postal_code", "city", "country")
 CODES = {  # how a part of an address may be written, besides its code
@@ -25,9 +26,11 @@ _GO_WITH = {  # word -> the types it goes with
     "most": ("text", "id", "email", "phone", "enum", "list", "texts"),
     "most_bytes": ("text", "id", "email", "phone", "enum", "list", "texts"),
     "without": ("text", "phone", "list", "texts", "address"),
-    "of": ("money", "id"),
+    "of": ("money", "id", "date", "instant", "text", "email", "phone"),
     "direction": ("money",),
+    "names": ("texts",),
 }
+_PLAIN = ("money", "date", "instant")  # types that hold nothing but their own
 _PART_WORDS = ("field", "most", "most_bytes", "as")
 _TOGETHER = (("enum", "values"), ("money", "currency"), ("address", "parts"))
 _CRM = (
@@ -44,8 +47,9 @@ class Field:
     """One field of a target's document; `most` counts characters, `currency` names the field beside an amount.
 
     An amount with a field of its `direction` ("": none) is written without a sign. `most_bytes` counts bytes of UTF-8 (0: any
-    number). `of` says whose id it is, or which amounts may stand there. `without`
-    holds characters that the target does not take, each with what it becomes. `parts` are the fields of an address, by ours.
+    number). `of` says whose id it is, or which names alone may stand there. `without`
+    holds characters that the target does not take, each with what it becomes. `parts` are the fields of an address, by ours;
+    `names` says which names a map may choose for texts (None: any).
     """
 
     name: str
@@ -59,6 +63,15 @@ class Field:
     values: tuple[str, ...] = ()
     without: Mapping[int, str] = field(default_factory=dict)
     parts: Mapping[str, Part] = field(default_factory=dict)
+    names: Names | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What names a map may choose for its texts, as a pattern and as a sentence says it."""
+
+    like: re.Pattern[str]
+    says: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +108,10 @@ class Schema:
                     raise one_kind.wrong(f"the fields of {kind.value!r} stand twice", "keep one of them")
                 self._documents[kind] = fields
                 _no_accounts(kind, parts["fields"], fields)
+
+    def kinds(self) -> tuple[DocumentKind, ...]:
+        """Every document kind that the target can hold."""
+        return tuple(self._documents)
 
     def kind(self, node: Node) -> DocumentKind:
         """A document kind that the target can hold."""
@@ -139,13 +156,22 @@ def _field(name: str, node: Node) -> Field:
         values=tuple(one.text() for one in words["values"].sequence()) if "values" in words else (),
         without=_without(words["without"]) if "without" in words else {},
         parts=_parts(words) if "parts" in words else {},
+        names=_names(words["names"]) if "names" in words else None,
     )
 
 
+def _names(node: Node) -> Names:
+    words = node.mapping(["like", "says"], ["like", "says"])
+    try:
+        return Names(re.compile(words["like"].text(), re.ASCII), words["says"].text())
+    except re.error as wrong:
+        raise words["like"].wrong(f"{words['like'].text()!r} is no pattern: {wrong}", "write a regular expression") from None
+
+
 def _of(node: Node, type: str) -> tuple[str, ...]:
-    """Whose id a field holds, or which amounts may stand in it."""
+    """Whose id a field holds, or which of the names alone may stand in it."""
     soundness.distinct(node)
-    allowed = named("money") if type == "money" else dict.fromkeys(OF.values())
+    allowed = dict.fromkeys(OF.values()) if type == "id" else named(type) if type in _PLAIN else NAMES
     return tuple(one.choice(allowed) for one in node.one_or_more())
 
 

@@ -31,6 +31,7 @@ _WHEN = ("when", "valid_from")
 _PART_WORDS = ("from", "value", "lookup", "otherwise", "as", "default", *_WHEN)
 _JOINED = ("text", "list", "texts", "id")
 _THEIRS = ("books customer", "crm contact")  # ids that a person may choose in the target: the customer of all walk-ins
+_KNOWN_OF_THEM = ("email", "phone")  # a fixed one would be everybody's
 _WRITTEN = ("value", "default", "lookup", "otherwise")
 _AMOUNT = "write from: with the name of the amount"
 RETRY = "then run: syncjob held retry"
@@ -104,9 +105,16 @@ class Filling:
             rule.one_or_more()
             return lambda happening: [made for make in makes if (made := make(happening)) is not None]
         if field.type == "texts":
+            self._named(field, rule)
             named = tuple((name, self._listed(field, one, f"{field.name}.{name}")) for name, one in rule.mapping().items())
             return lambda happening: {name: made for name, make in named if (made := make(happening)) is not None}
         return self._listed(field, rule, field.name)
+
+    def _named(self, field: Field, rule: Node) -> None:
+        for name in rule.mapping():
+            if field.names is not None and not field.names.like.fullmatch(name):
+                why = f"{name!r} is no name that {self._schema} allows here"
+                raise complaint(rule.key_place(name), why, f"write {field.names.says}")
 
     def _listed(self, field: Field, rule: Node, where: str) -> Make:
         """The rules of a value: the first that counts and has a value wins."""
@@ -322,6 +330,9 @@ class Filling:
         if field.type == "id" and not set(field.of) & set(_THEIRS):
             why = f"{field.name!r} is an id, which {word}: would make the same for different documents"
             raise words[word].wrong(why, "read it from what happened with from:")
+        if word == "value" and (field.type in _KNOWN_OF_THEM or (field.of and field.type == "text")):
+            why = f"{field.name!r} is taken from what happened, never written into a map"
+            raise words[word].wrong(why, f"write from: {field.of[0] if field.of else 'with the name that holds it'}")
         return fitting.literal(field, words[word], cut=_is_cut(words))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from syncjob.mapping import soundness
-from syncjob.mapping.paths import Fields, Paths, parse
+from syncjob.mapping.paths import Fields, Paths, parse, refuse_unlisted
 from syncjob.model import Kept, Path
 from syncjob.yamlfile import Node
 
@@ -29,7 +29,10 @@ class Keeping:
             if node.sequence():
                 soundness.distinct(node)
             for one in node.sequence():
-                self._fields.setdefault(type, {}).setdefault(self._listed(type, one), False)
+                path = self._listed(type, one)
+                if path not in self.personal.get(type, ()) and (held := fields.holds(type, path)) is not None:
+                    refuse_unlisted(one, type, held)
+                self._fields.setdefault(type, {}).setdefault(path, False)
 
     def known_type(self, node: Node) -> str:
         """A record type that the vendor's field schema lists; its records are kept from now on."""

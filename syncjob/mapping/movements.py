@@ -15,7 +15,7 @@ from syncjob.mapping.files import MapFile
 from syncjob.mapping.keep import Keeping
 from syncjob.mapping.paths import Scope
 from syncjob.mapping.rules import RETRY, Value
-from syncjob.model import Fee, Kind, Record, Reference, Refusal, Stream, Transaction
+from syncjob.model import BUCKETS, Fee, Kind, Record, Reference, Refusal, Stream, Transaction
 from syncjob.money import Money
 from syncjob.yamlfile import Node
 
@@ -40,6 +40,14 @@ FIELDS = {  # field -> (type of value, whether it must be there)
 }
 TYPES = {name: wanted for name, (wanted, _) in FIELDS.items()}
 KINDS = {kind.value: kind for kind in Kind}
+_TAKES = {  # whether a kind takes money from the balance; others may do either
+    Kind.PAYMENT: False,
+    Kind.PAYMENT_FAILURE: True,
+    Kind.REFUND: True,
+    Kind.REFUND_FAILURE: False,
+    Kind.DISPUTE: True,
+    Kind.DISPUTE_REVERSAL: False,
+}
 _REVERSES = {
     Kind.PAYMENT_FAILURE: Kind.PAYMENT,
     Kind.REFUND_FAILURE: Kind.REFUND,
@@ -62,6 +70,8 @@ class Movements(Block):
         self.kind = self.rules.choice(self.words["kind"], self.kinds, f"{self.record}.kind")
         fields = {name: self.value(name, wanted, required=required) for name, (wanted, required) in FIELDS.items()}
         soundness.amounts_agree(self.words)
+        soundness.never_written(self.words["type"], "the vendor's own word", ("value", "default", "lookup"))
+        self._buckets()
         soundness.times_are_the_gateways(self.words)
         soundness.words_are_listed(self.words, self.rules.table)
         self.id, self.type, self.bucket, self.held_in = (fields[name] for name in ("id", "type", "bucket", "held_in"))
@@ -88,10 +98,13 @@ class Movements(Block):
         for other in further:
             known = {reference.text for reference in references}
             references += tuple(one for one in self.references(other) if one.text not in known)
+        kind = self.kind(scope)
+        if gross.minor and (gross.minor < 0) is not _TAKES.get(kind, gross.minor < 0):
+            raise _unsigned(kind, gross)
         made = Transaction(
             stream=stream,
             id=self.id(scope),
-            kind=self.kind(scope),
+            kind=kind,
             type=self.type(scope),
             subject=subject,
             bucket=self.bucket(scope),
@@ -112,6 +125,14 @@ class Movements(Block):
             description=self.description(scope) or "",
         )
         return self._dated(made) if self.dating else made
+
+    def _buckets(self) -> None:
+        """A balance that no posting rule knows would hold every movement in it."""
+        named = [self.words[name] for name in ("bucket", "held_in") if name in self.words]
+        for rule in [one.mapping() for node in named for one in node.one_or_more()]:
+            table = self.rules.table(rule["lookup"]).mapping() if "lookup" in rule else {}
+            for node in (*table.values(), *(rule[word] for word in ("value", "otherwise") if word in rule)):
+                node.choice(BUCKETS)
 
     def _dated(self, made: Transaction) -> Transaction:
         """The movement with the instant that decides its business date, by the map's rule."""
@@ -146,6 +167,12 @@ class Movements(Block):
             net=_readable(self.net, scope),
             bucket=_readable(self.bucket, scope) or "",
         )
+
+
+def _unsigned(kind: Kind, gross: Money) -> RecordRefused:
+    takes = "takes money from" if _TAKES[kind] else "brings money to"
+    why = f"kind is {kind.value}, which {takes} the balance, and gross is {gross}"
+    return RecordRefused(why, cure=f"correct the rules of kind, {RETRY}")
 
 
 def _none(_: Scope) -> tuple[Reference, ...]:

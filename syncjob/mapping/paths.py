@@ -77,6 +77,13 @@ def refuse_card_field(node: Node, type: str, path: Path) -> None:
         raise node.wrong(f"{text!r} of {type} is card or account data, which is never kept", "remove the path")
 
 
+def refuse_unlisted(node: Node, type: str, held: Holds) -> None:
+    """Complain about a path that says who somebody is and would be kept where nobody can purge it."""
+    if held.is_personal:
+        why = f"{node.text()!r} of {type} says who somebody is, and is not listed as personal"
+        raise node.wrong(why, f"add it to personal: {type}: fields:, so that it can be purged")
+
+
 class Paths:
     """The paths of one block of a map: its record type, its joins, and what has been read through them so far."""
 
@@ -150,6 +157,9 @@ class Paths:
         hidden = {path in self._personal.get(type, frozenset()) for type in types if self._fields.has(type, paths[0])}
         if len(hidden) > 1:
             raise node.wrong(f"{text!r} is personal in some of {', '.join(types)}, not in all", "list it as personal in each")
+        for type in types if True not in hidden else ():
+            if (held := self._fields.holds(type, paths[0])) is not None:
+                refuse_unlisted(node, type, held)
         return text, _reader(index, path, personal=True in hidden)
 
 

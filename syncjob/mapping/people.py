@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable
 
 from syncjob import places
+from syncjob.mapping import soundness
 from syncjob.mapping.blocks import Block, Known
 from syncjob.mapping.counting import Counts, What
 from syncjob.mapping.files import MapFile
@@ -14,6 +15,7 @@ from syncjob.model import NO_ADDRESS, Address, Person, Record, Stream
 from syncjob.yamlfile import Node
 
 FIELDS = dict.fromkeys(("id", "name", "email", "phone", "company", "country"), "text")
+_READ = ("email", "phone", "country")  # a fixed one would be everybody's
 ADDRESS_PARTS = ("line1", "line2", "postal_code", "city", "subdivision", "country")
 
 
@@ -32,6 +34,8 @@ class People(Block):
         parts = self.words["address"].mapping(ADDRESS_PARTS) if "address" in self.words else {}
         field = f"{self.record}.address"
         address = {name: self.rules.value(rule, "text", f"{field}.{name}") for name, rule in parts.items()}
+        for name, rule in (*((name, self.words[name]) for name in _READ if name in self.words), *parts.items()):
+            soundness.never_written(rule, f"{name} of a person")
         self.subdivision = address.pop("subdivision", None)
         self.address = tuple(address.items())
 

@@ -71,6 +71,15 @@ def ids_are_read(name: str, node: Node) -> None:
                 raise rule.mapping()[word].wrong(why, "read it from a field with from:")
 
 
+def never_written(node: Node, what: str, words: Sequence[str] = ("value", "default")) -> None:
+    """Complain about a rule that writes what only a record can know: a fixed word would be everybody's."""
+    for rule in node.one_or_more():
+        for word in words:
+            if word in rule.mapping():
+                why = f"{what} is read from a field, never written into a map"
+                raise rule.mapping()[word].wrong(why, "read it with from:")
+
+
 def amounts_agree(words: Mapping[str, Node]) -> None:
     """Gross, fee and net of a movement are in one currency and are three fields, not one read twice."""
     currencies = _paths(words["gross"], "currency")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from syncjob.mapping.paths import Paths
-from syncjob.mapping.vendor import Holds, unlisted
+from syncjob.mapping.vendor import OURS, Holds, unlisted
 from syncjob.yamlfile import Node
 
 _WORDED = ("text", "enum", "flag", "id", "currency", "country", "subdivision")  # what a lookup or a condition compares
@@ -22,6 +22,7 @@ READS = {  # conversion -> what it may be made of
     "document_numbers": ("text", "id"),
 }
 _INTO = {  # our field -> what may stand there
+    "type": ("enum",),
     "name": ("text",),
     "company": ("text",),
     "email": ("email",),
@@ -59,17 +60,22 @@ def readable(paths: Paths, node: Node, conversion: str, field: str) -> None:
 
 
 def _whose(paths: Paths, node: Node, record: str, held: Holds, into: str) -> None:
-    """An amount goes where it belongs, and so does an id."""
-    if held.type == "money" and held.of and into and into not in held.of:
-        why = f"{node.text()!r} of {record} is the {' or '.join(held.of)} of a movement, and stands here as {into}"
-        raise node.wrong(why, f"name the field of its own{_such(paths, node, ('money',), into)}")
-    if held.type != "id" or not held.of:
+    """An amount, an instant, a part of an address goes where it belongs, and so does an id."""
+    if not held.of or not into:
         return
+    if held.type == "id":
+        _owned(paths, node, record, held, into)
+    elif into not in held.of and (held.type != "text" or into in OURS["text"]):  # a name may stand in a description
+        why = f"{node.text()!r} of {record} is for {' or '.join(held.of)} alone, and stands here as {into}"
+        raise node.wrong(why, f"name the field of its own{_such(paths, node, (held.type,), into)}")
+
+
+def _owned(paths: Paths, node: Node, record: str, held: Holds, into: str) -> None:
     whose = {"id": paths.record, "customer": "customer"}.get(into)
     if whose is not None and whose not in held.of:
         why = f"{node.text()!r} of {record} is {held}, and {into} wants that of a {whose}"
         raise node.wrong(why, f"name a field that holds it{_such(paths, node, ('id',), whose)}")
-    if into in ("origin", "parent") and held.of == ("customer",):
+    if into in ("origin", "parent") and held.of in (("customer",), (paths.record,)):
         raise node.wrong(f"{node.text()!r} of {record} is {held}, and {into} wants that of what moved the money", "see joins:")
 
 
@@ -160,6 +166,7 @@ def _cure(paths: Paths, node: Node, held: Holds, wanted: Sequence[str]) -> str:
 
 def _such(paths: Paths, node: Node, types: Sequence[str], whose: str = "") -> str:
     fitting = [(name, one) for name, one in paths.beside(node) if one.type in types]
-    if whose:  # an id must say whose it is; an amount that says nothing may be any
-        fitting = [(name, one) for name, one in fitting if whose in one.of or (one.type == "money" and not one.of)]
+    if whose:  # an id must say whose it is; anything else that says nothing may be any
+        own = [(name, one) for name, one in fitting if whose in one.of]
+        fitting = own or [(name, one) for name, one in fitting if one.type != "id" and not one.of]
     return f": {', '.join(name for name, _ in fitting[:8])}" if fitting else ""

@@ -69,6 +69,10 @@ class TargetMap:
                     raise one.wrong(f"{kind.value!r} is mapped twice", "keep one of them")
                 self._nodes[kind] = parts["fields"]
                 self._kinds[kind] = _Kind(Filling(file, schema, kind, parts["fields"], counts).makers())
+        for kind in schema.kinds():
+            if kind not in self._kinds:
+                why = f"documents of kind {kind.value!r} have no rules here, and {schema.file} says that {self.name} takes them"
+                raise words["documents"].wrong(why, "add a block with kinds: and fields:, such as that of the shipped map")
         self.digest = file.digest  # after all tables that the rules name were read
 
     def body(self, kind: DocumentKind, happening: Mapping[str, object]) -> dict[str, Json]:

@@ -8,7 +8,7 @@ from itertools import chain
 from syncjob.mapping import fields, filling
 from syncjob.mapping.conditions import WORDED
 from syncjob.mapping.fitting import WHOLE
-from syncjob.mapping.happening import NAMES, OF, WORDS, named
+from syncjob.mapping.happening import NAMES, OF, WORDS
 from syncjob.mapping.shapes import (
     FLAG,
     TEXT,
@@ -197,7 +197,7 @@ def target_schema() -> Schema:
         "most_bytes": whole(fields._BYTES_LEAST, fields._MOST_MAX),
         "required": FLAG,
         "currency": {"type": "string"},
-        "of": one_or_more({"enum": list(dict.fromkeys([*named("money"), *OF.values()]))}),
+        "of": one_or_more({"enum": list(dict.fromkeys([*NAMES, *OF.values()]))}),
         "values": {"type": "array", "items": TEXT, "minItems": 1, "uniqueItems": True},
         "without": keys({"type": ["string", "number"]}, least=1, names={"minLength": 1, "maxLength": 2}),
         "parts": closed({one: {"anyOf": [{"type": "string"}, part]} for one in fields.PARTS}, fields._PARTS_MUST),

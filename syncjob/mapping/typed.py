@@ -53,6 +53,7 @@ def names(field: Field, node: Node, *, lookup: bool = False, spelling: str = "")
     for name, one in zip(found, node.one_or_more(), strict=True):
         if spelling:
             _can_be_spelled(name, one, spelling)
+            _held(name, one, field)
         elif lookup:
             if NAMES[name] in _WORDLESS:
                 why = f"{name!r} is {described(NAMES[name])}, and a lookup turns words into words"
@@ -94,19 +95,29 @@ def _fits(name: str, node: Node, field: Field) -> None:
         fitting = f"map one of that type: {', '.join(named(*accepted))}"
         cure = _CURES.get((wanted, type)) or _CURES.get((wanted, "text"), fitting)
         raise node.wrong(f"{name!r} is {described(type)}, and {field.name!r} wants {_wanted(field)}", cure)
-    if field.of and type == "id" and OF[name] not in field.of:
-        right = ", ".join(other for other, whose in OF.items() if whose in field.of)
-        why = f"{name!r} is the id of {_whose([OF[name]])}, and {field.name!r} wants that of {_whose(field.of)}"
-        raise node.wrong(why, f"map {right}, or turn it into one with a lookup:")
-    if field.of and type == "text":
-        raise node.wrong(f"{name!r} is a text, and {field.name!r} wants the id of {_whose(field.of)}", "map an id")
-    if field.of and type == "money" and name not in field.of:
-        why = f"{name!r} is not the amount that {field.name!r} holds"
-        raise node.wrong(why, f"map {' or '.join(field.of)}")
+    if field.of and field.type == "id":
+        _owned(name, node, field)
+    else:
+        _held(name, node, field)
     words = WORDS.get(name, ())
     if words and field.values and not set(words) & set(field.values):
         why = f"{name!r} is one of {', '.join(words)}, and {field.name!r} takes only {', '.join(field.values)}"
         raise node.wrong(why, "add a lookup: that turns the one into the other")
+
+
+def _held(name: str, node: Node, field: Field) -> None:
+    if field.of and field.type != "id" and name not in field.of:
+        what = "the amount that" if NAMES[name] == "money" else "what"
+        raise node.wrong(f"{name!r} is not {what} {field.name!r} holds", f"map {' or '.join(field.of)}")
+
+
+def _owned(name: str, node: Node, field: Field) -> None:
+    if NAMES[name] == "text":
+        raise node.wrong(f"{name!r} is a text, and {field.name!r} wants the id of {_whose(field.of)}", "map an id")
+    if OF[name] not in field.of:
+        right = ", ".join(other for other, whose in OF.items() if whose in field.of)
+        why = f"{name!r} is the id of {_whose([OF[name]])}, and {field.name!r} wants that of {_whose(field.of)}"
+        raise node.wrong(why, f"map {right}, or turn it into one with a lookup:")
 
 
 def _whose(owners: Sequence[str]) -> str:

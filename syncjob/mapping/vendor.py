@@ -15,9 +15,16 @@ TYPES = (
     *("id", "money", "decimal", "currency", "seconds", "iso", "local", "day"),
     *("country", "subdivision", "email", "phone", "flag", "number", "text", "any", "enum"),
 )
-_WITH_OF = ("id", "money")
+_INSTANTS = dict.fromkeys(
+    ("seconds", "iso", "local", "day"), ("occurred", "effective", "available", "paid_out", "due")
+)
+OURS: Mapping[str, Sequence[str]] = {  # type -> what `of` may say: the only fields of ours that it may stand in
+    "money": ("gross", "fee", "net", "presented", "amount", "refunded", "paid", "open", "tax"),
+    "text": ("name", "company", "line1", "line2", "postal_code", "city"),
+    **_INSTANTS,
+}
+_WITH_OF = ("id", *OURS)
 _NAMED_MOST = 3  # more types in a sentence say nothing to its reader
-AMOUNTS = ("gross", "fee", "net")  # what `money of fee` may say: an amount that nothing else of a movement may be read from
 _CALLED = {
     "id": "an id",
     "money": "an amount in whole minor units",
@@ -43,8 +50,8 @@ _CALLED = {
 class Holds:
     """What one field of a record type holds.
 
-    `of` says whose id it is, or which amount; `words` are those of an enum that the vendor documents, `open` whether others
-    may come.
+    `of` says whose id it is, or which of our fields alone it may fill (OURS); `words` are those of an enum that the vendor
+    documents, `open` whether others may come.
     """
 
     type: str
@@ -52,13 +59,16 @@ class Holds:
     words: tuple[str, ...] = ()
     open: bool = False
 
+    @property
+    def is_personal(self) -> bool:
+        """Whether it says who somebody is or where to reach them."""
+        return self.type in ("email", "phone") or (self.type == "text" and bool(self.of))
+
     def __str__(self) -> str:
         """What it holds as a sentence names it: the id of a charge or refund."""
         if self.type == "id" and self.of:
             named = " or ".join(self.of) if len(self.of) <= _NAMED_MOST else f"{self.of[0]} or {len(self.of) - 1} other types"
             return f"the id of {'an' if named[0] in 'aeiou' else 'a'} {named}"
-        if self.type == "money" and self.of:
-            return f"the {' or '.join(self.of)}"
         return _CALLED[self.type]
 
 
@@ -93,10 +103,10 @@ def _holds(record: str, name: str, node: Node) -> Holds | None:
         return Holds(type, of=(record,) if (type, name) == ("id", "id") else ())
     of = [name.strip() for name in rest.split(",")]
     if type not in _WITH_OF:
-        raise node.wrong(f"{type} is of nothing", f"write {type} alone; {' and '.join(_WITH_OF)} may say of what")
+        raise node.wrong(f"{type} is of nothing", f"write {type} alone; {', '.join(_WITH_OF)} may say of what")
     for whose in of:
-        if type == "money" and whose not in AMOUNTS:
-            raise node.wrong(f"{whose!r} is no amount of a movement", f"write {', '.join(AMOUNTS)}, or money alone")
+        if type in OURS and whose not in OURS[type]:
+            raise node.wrong(f"{whose!r} is no field of ours for {type}", f"write {', '.join(OURS[type])}, or {type} alone")
         if not whose or of.count(whose) > 1:
             raise node.wrong(f"{whose!r} does not go after of", "write each record type once, with commas between them")
     return Holds(type, of=tuple(of))

@@ -434,7 +434,7 @@ _WORDS = (
     Word(
         "of",
         "schema",
-        "Which amounts may stand here, or whose id it is.",
+        "Which amounts, instants or other names alone may stand here, or whose id it is.",
         "fee: {type: money, currency: currency, of: fee}",
     ),
     Word(
@@ -448,6 +448,12 @@ _WORDS = (
         "schema",
         "Characters that the target does not take, and what each becomes, which is counted.",
         'narration: {type: text, without: {":": "-", "\\"": "\'"}}',
+    ),
+    Word(
+        "names",
+        "schema",
+        "Which names a map may choose for texts: a pattern, and what people read about it.",
+        'meta: {type: texts, names: {like: "[a-z]+", says: small letters}}',
     ),
     Word(
         "parts",
