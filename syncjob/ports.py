@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -299,6 +299,28 @@ class AccountingTarget(Target, Protocol):
 
     def balances(self, accounts: Sequence[str], through: date) -> list[Balance]:
         """What the books hold in these accounts at the end of a day, per currency."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One document of ours as the books show it now: its day, its postings by account, a token of its content, its place."""
+
+    key: str
+    day: date
+    postings: tuple[tuple[str, Money], ...]
+    version: str
+    place: str  # where a person finds it
+
+
+@runtime_checkable
+class Changes(Protocol):
+    """Books that show every document of ours as it stands, so that what a person changed there is found."""
+
+    def versions(self) -> Iterator[tuple[str, str]]:
+        """(key, version) of each document that was not undone, wherever it stands; one that was copied comes twice."""
+
+    def standing(self, keys: Collection[str]) -> Iterator[Standing]:
+        """These documents as they stand."""
 
 
 @runtime_checkable

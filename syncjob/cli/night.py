@@ -68,6 +68,7 @@ def gather(config: Config, store: Store, report: Report) -> Page:
         held=tuple(held(store)),
         credits=tuple(_credits(config, store)),
         invoices=tuple(_invoices(config, store)),
+        edits=tuple((target, one.key, one.why) for target, one in report.edits),
         not_covered=tuple((block.name, what) for block in config.of("gateways") for what in not_offered(store, block.name)),
         map_warnings=tuple(
             MapWarning(one.map, one.field, one.what, one.value, one.why, one.cure) for one in maps.warnings(store, config.home)
@@ -147,7 +148,8 @@ class _Account:
             waiting = self._store.posted_sums(target.name, self._day, False)
             parts = [m for (of, source, _, code), m in waiting.items() if (of, source, code) == (role, self._source, currency)]
             stated = sum((leg.theirs for leg in legs if leg.theirs is not None), Money(0, currency))
-            yield Books(target.name, " + ".join(accounts), stated, later, Money(sum(parts), currency))
+            items = tuple(item for leg in legs for item in leg.items)
+            yield Books(target.name, " + ".join(accounts), stated, later, Money(sum(parts), currency), items)
 
     def _players(self, account: str, currency: str) -> set[tuple[str, Role]]:
         found = set()

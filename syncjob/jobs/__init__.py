@@ -21,7 +21,7 @@ from syncjob.errors import (
     TryLater,
     exit_code,
 )
-from syncjob.jobs import charts
+from syncjob.jobs import charts, handedits
 from syncjob.jobs.customers import link_by_email
 from syncjob.jobs.delivery import deliver, recover
 from syncjob.jobs.job import Deadline, Intake, Job, OutOfTime, Sink, Source, Tally
@@ -33,7 +33,7 @@ from syncjob.jobs.planning import plan_dirty
 from syncjob.jobs.poll import poll
 from syncjob.model import Delivery, Status, Stream
 from syncjob.ports import AccountingTarget, CrmTarget
-from syncjob.reconcile import Leg
+from syncjob.reconcile import Edit, Leg
 
 __all__ = ["Intake", "Job", "Report", "Sink", "Source", "is_nightly", "run"]
 
@@ -54,6 +54,7 @@ class Report:
     legs: tuple[Leg, ...] = ()
     day: date | None = None
     planned: tuple[Delivery, ...] = ()  # a dry run: what would be sent
+    edits: tuple[tuple[str, Edit], ...] = ()  # (target, document that a person changed in its books)
 
 
 _NIGHTS_AT_ONCE = 3
@@ -118,7 +119,8 @@ def run(
         if not dry:
             keep_counts(job, tally)
         code, problems = exit_code(tally.codes), tuple(tally.problems)
-        report = Report(kind, code, started, job.now(), dict(tally.counts), problems, tuple(legs), today(job), planned)
+        edits = tuple(tally.edits)
+        report = Report(kind, code, started, job.now(), dict(tally.counts), problems, tuple(legs), today(job), planned, edits)
         with job.store.together():  # a night whose page was not kept has not ended
             keep(report)
             job.store.end_run(number, report.ended, code, dict(report.counts))
@@ -282,7 +284,7 @@ def _reconcile(job: Job, sources: tuple[Source, ...], sinks: list[Sink], tally: 
         legs += gateway_leg(job, source)
     for sink in sinks:
         if sink.ledger.books:
-            _guarded(sink.name, tally, partial(_books, job, sink, day, legs))
+            _guarded(sink.name, tally, partial(_books, job, sink, day, legs, tally))
     for leg in legs:
         if leg.unexplained.minor:
             tally.codes.add(EXIT_HELD)
@@ -292,9 +294,15 @@ def _reconcile(job: Job, sources: tuple[Source, ...], sinks: list[Sink], tally: 
     return legs
 
 
-def _books(job: Job, sink: Sink, day: date, legs: list[Leg]) -> None:
+def _books(job: Job, sink: Sink, day: date, legs: list[Leg], tally: Tally) -> None:
     close_books(job, sink, day)
-    legs += books_leg(job, sink, cast(AccountingTarget, sink.target), day)
+    edits = handedits.find(job, sink)
+    legs += books_leg(job, sink, cast(AccountingTarget, sink.target), day, edits)
+    for one in edits:
+        cure = "put it back as it was, or correct it by an entry of its own beside it"
+        tally.codes.add(EXIT_HELD)
+        tally.problems.append(Problem(one.key, sink.name, one.why, cure))
+        tally.edits.append((sink.name, one))
 
 
 def _would_send(job: Job, sinks: tuple[Sink, ...]) -> tuple[Delivery, ...]:

@@ -19,6 +19,7 @@ from syncjob.errors import (
 from syncjob.model import Kept, Reading, Record, Stream
 from syncjob.plan import Ledger, Rules
 from syncjob.ports import Gateway, Target
+from syncjob.reconcile import Edit
 from syncjob.store import Landed, Store
 
 
@@ -87,6 +88,7 @@ class Tally:
     problems: list[Problem] = field(default_factory=list)
     codes: set[int] = field(default_factory=set)
     counts: dict[str, int] = field(default_factory=dict)
+    edits: list[tuple[str, Edit]] = field(default_factory=list)  # (target, document that a person changed in its books)
 
     def add(self, name: str, number: int = 1) -> None:
         """Count something."""

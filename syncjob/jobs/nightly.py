@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta, tzinfo
 
 from syncjob.errors import EXIT_HELD, EXIT_OK
@@ -12,7 +13,7 @@ from syncjob.moment import business_date, month_end
 from syncjob.money import Money
 from syncjob.plan.crm import state
 from syncjob.ports import AccountingTarget, Assertion, Balances, Closing, InvoiceState
-from syncjob.reconcile import Leg, Movement, books_legs, gateway_legs
+from syncjob.reconcile import Edit, Leg, Movement, books_legs, gateway_legs
 from syncjob.store import Store
 from syncjob.timetable import night_of
 
@@ -66,12 +67,12 @@ def gateway_leg(job: Job, source: Source) -> list[Leg]:
     return gateway_legs(source.name, stated, ours, around, refused, job.rules.since(source.name))
 
 
-def books_leg(job: Job, sink: Sink, books: AccountingTarget, through: date) -> list[Leg]:
+def books_leg(job: Job, sink: Sink, books: AccountingTarget, through: date, edits: Sequence[Edit] = ()) -> list[Leg]:
     """Leg 2: what the books hold in the accounts that stand for a gateway, against the delivered entries."""
     delivered = _by_account(job, sink.name, through, delivered=True)
     undelivered = _by_account(job, sink.name, through, delivered=False)
     accounts = sorted({account for account, _ in (*delivered, *undelivered)} | _left_behind(job, sink.name, through))
-    return books_legs(books.balances(accounts, through), delivered, undelivered, through, sink.name)
+    return books_legs(books.balances(accounts, through), delivered, undelivered, through, sink.name, edits)
 
 
 def _by_account(job: Job, target: str, through: date, *, delivered: bool) -> dict[tuple[str, str], int]:

@@ -201,6 +201,10 @@ class Store:
         """By document key, what a target calls those of these documents that it holds."""
         return delivering.remotes(self._database, target, keys)
 
+    def standing(self, target: str) -> Iterator[tuple[str, str]]:
+        """(key, version) of each dated document that stands in a target, as the target said when it was last written."""
+        return delivering.standing(self._database, target)
+
     def commit_calls(self, target: str, calls: Sequence[Call], deliveries: Sequence[Delivery], now: datetime) -> None:
         """Commit Calls with their bytes and their deliveries as SENDING, before the first byte leaves."""
         self._sums.forget()

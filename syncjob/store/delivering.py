@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +10,7 @@ from sqlalchemy import and_, bindparam, func, literal_column, null, select, text
 from sqlalchemy.sql.elements import ColumnElement
 
 from syncjob.errors import Problem
-from syncjob.model import Delivery, Remote, Status
+from syncjob.model import Action, Delivery, Remote, Status
 from syncjob.moment import from_micros, micros
 from syncjob.ports import Call, Member
 from syncjob.store import rows
@@ -19,6 +19,8 @@ from syncjob.store.tables import CALL, DELIVERY, DUE, HELD, MEMBER, OPEN, SUBJEC
 from syncjob.store.values import OpenCall
 
 _D, _C, _M, _S = DELIVERY.c, CALL.c, MEMBER.c, SUBJECT.c
+_SHOWN = (Action.CREATE.value, Action.UPDATE.value, Action.APPLY.value)  # after these the target shows the document
+_AT_REST = (Status.DELIVERED.value, Status.PLANNED.value, Status.HELD.value)
 _ON_THE_WAY = (Status.SENDING.value, Status.UNKNOWN.value)
 
 _DELIVERIES = select(_S.name, *rows.DELIVERY_COLUMNS).select_from(DELIVERY.join(SUBJECT, _S.id == _D.subject))
@@ -35,6 +37,13 @@ _DUE = (
 _BY_KEY = _DELIVERIES.where(among(_D.key, "keys"), _D.target == bindparam("target"))
 _REMOTES = select(_D.key, _D.remote, _D.remote_version).where(
     among(_D.key, "keys"), _D.target == bindparam("target"), _D.remote.is_not(None)
+)
+_STANDING = (
+    select(_D.key, _D.remote_version)
+    .where(_D.target == bindparam("target"), _D.delivered_revision > 0, _D.remote.is_not(None), _D.date.is_not(None))
+    .where(one_of(_D.action, _SHOWN), one_of(_D.status, _AT_REST), _D.key > bindparam("after"))
+    .order_by(_D.key)
+    .limit(bindparam("at_most"))
 )
 _HELD = _DELIVERIES.where(text(HELD)).order_by(_D.target, _D.key)
 _HELD_OF = _DELIVERIES.where(text(HELD), _D.target == bindparam("target")).order_by(_D.target, _D.key)
@@ -162,6 +171,14 @@ def remotes(database: Database, target: str, keys: Sequence[str]) -> dict[str, R
     """What the target calls the documents of these keys that it holds."""
     found = database.rows(_REMOTES, target=target, keys=list(keys)) if keys else []
     return {key: Remote(id, version) for key, id, version in found}
+
+
+def standing(database: Database, target: str, limit: int = 5_000) -> Iterator[tuple[str, str]]:
+    """(key, version) of each dated document that stands in a target as it was last written; what is on its way is left out."""
+    after = ""
+    while page := database.rows(_STANDING, target=target, after=after, at_most=limit):
+        yield from page
+        after = page[-1][0]
 
 
 def held(database: Database, target: str | None) -> list[Delivery]:

@@ -50,7 +50,8 @@ class Row:
 class Books:
     """What one target's books state for this balance, and what stands between them and the sub-ledger.
 
-    `later` moved after the instant of the gateway's statement and is booked already, `undelivered` is not yet in the books.
+    `later` moved after the instant of the gateway's statement and is booked already, `undelivered` is not yet in the books;
+    `items` are the documents that somebody changed there.
     """
 
     target: str
@@ -58,6 +59,7 @@ class Books:
     stated: Money
     later: Money
     undelivered: Money
+    items: tuple[Item, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +121,10 @@ class Place:
 
     def books_unexplained(self, books: Books) -> Money:
         """What of that is neither booked since nor still on its way."""
-        return self.books_difference(books) - books.later + books.undelivered
+        left = self.books_difference(books) - books.later + books.undelivered
+        for item in books.items:
+            left = left - item.amount
+        return left
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +191,7 @@ class Page:
     credits: tuple[Credit, ...] = ()
     invoices: tuple[Invoices, ...] = ()
     not_covered: tuple[tuple[str, str], ...] = ()  # (gateway account, what it does not offer)
+    edits: tuple[tuple[str, str, str], ...] = ()  # (target, document, what a person did to it in the books)
     map_warnings: tuple[MapWarning, ...] = ()
     map_counts: tuple[MapCount, ...] = ()
 
@@ -209,8 +215,8 @@ class Page:
 
     @property
     def agrees(self) -> bool:
-        """Whether all of it closes; what a gateway does not offer is no agreement."""
-        return not self.complaints and not self.not_covered
+        """Whether all of it closes; what a gateway does not offer, or somebody changed in the books, is no agreement."""
+        return not self.complaints and not self.not_covered and not self.edits
 
     @property
     def not_provable(self) -> tuple[Place, ...]:

@@ -76,7 +76,8 @@ def render(
         lines += _tables(list(group), zone, locale, brief=brief)
     if not page.places:
         lines.append("No gateway account has moved or stated a balance yet.")
-    said = [*_verdict(page, locale, brief=brief), *_lacks(page), *_held(page, locale, held_lines_max, brief=brief)]
+    said = [*_verdict(page, locale, brief=brief), *_lacks(page), *_edits(page, held_lines_max)]
+    said += _held(page, locale, held_lines_max, brief=brief)
     for head, words in (*said, *_invoices(page, locale), *_waiting(page, locale), *_maps(page, locale)):
         lines += [_one_line(head, words)] if brief else _wrapped(head, words)
     return "".join(f"{line.rstrip()}\n" for line in lines)
@@ -195,6 +196,8 @@ def _explained(places: Sequence[Place], locale: str) -> list[str]:
                 lines.append(f"  {named(books.later, locale)} moved after the gateway's statement and is booked already")
             if books.undelivered.minor:
                 lines.append(f"  {named(books.undelivered, locale)} is not yet in {books.target}")
+            for item in books.items:
+                lines += _wrapped(f"  {named(item.amount, locale)}", f"by hand in {books.target}: {item.name}")
     return lines
 
 
@@ -229,6 +232,18 @@ def _lacks(page: Page) -> list[Paragraph]:
     for source, group in groupby(page.not_covered, key=lambda one: one[0]):
         names = ", ".join(what for _, what in group)
         found.append(("Not covered:", f"{source} does not offer {names}."))
+    return found
+
+
+def _edits(page: Page, lines_max: int) -> list[Paragraph]:
+    """What somebody changed in the books, also where no balance of a gateway shows it."""
+    found = []
+    for target, group in groupby(page.edits, key=lambda one: one[0]):
+        documents = list(group)
+        found.append((f"Changed by hand in {target}:", f"{len(documents)}."))
+        found += [("  -", f"{key} {why}") for _, key, why in documents[:lines_max]]
+        if len(documents) > lines_max:
+            found.append(("  -", f"and {len(documents) - lines_max} more"))
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -28,6 +28,7 @@ def to_json(page: Page) -> dict[str, Json]:
         "zone": page.zone,
         "agrees": page.agrees,
         "complaints": list(page.complaints),
+        "edits": [{"target": target, "document": key, "why": why} for target, key, why in page.edits],
         "not_covered": [{"source": source, "what": what} for source, what in page.not_covered],
         "balances": [_place(place) for place in page.places],
         "held": [
@@ -86,6 +87,7 @@ def _place(place: Place) -> Json:
                 "stated": money(one.stated),
                 "later": money(one.later),
                 "undelivered": money(one.undelivered),
+                "items": [{"name": item.name, "amount": money(item.amount), "why": item.why} for item in one.items],
                 "difference": money(place.books_difference(one)),
                 "unexplained": money(place.books_unexplained(one)),
             }
@@ -114,6 +116,7 @@ def from_json(value: Mapping[str, Any]) -> Page:
             )
             for one in value["invoices"]
         ),
+        edits=tuple((one["target"], one["document"], one["why"]) for one in value.get("edits", ())),
         not_covered=tuple((one["source"], one["what"]) for one in value.get("not_covered", ())),
         map_warnings=tuple(MapWarning(**one) for one in maps.get("warnings", ())),
         map_counts=tuple(MapCount(**one) for one in maps.get("counts", ())),
@@ -135,12 +138,19 @@ def _read_place(one: Mapping[str, Any]) -> Place:
         closing=_money(one["closing"]),
         stated=_maybe(gateway["stated"]),
         same_second=_maybe(gateway["same_second"]),
-        items=tuple(Item(item["name"], _money(item["amount"]), item["why"]) for item in gateway["items"]),
+        items=_items(gateway["items"]),
         books=tuple(
-            Books(b["target"], b["account"], _money(b["stated"]), _money(b["later"]), _money(b["undelivered"]))
+            Books(
+                *(b["target"], b["account"], _money(b["stated"]), _money(b["later"]), _money(b["undelivered"])),
+                items=_items(b.get("items", ())),  # a page of before documents in the books were looked at has none
+            )
             for b in one["books"]
         ),
     )
+
+
+def _items(told: Iterable[Mapping[str, Any]]) -> tuple[Item, ...]:
+    return tuple(Item(item["name"], _money(item["amount"]), item["why"]) for item in told)
 
 
 def _money(value: Mapping[str, str]) -> Money:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
@@ -46,6 +46,7 @@ from syncjob.ports import (
     Promises,
     Put,
     Refused,
+    Standing,
     TargetClass,
     Unknown,
     Unsent,
@@ -299,6 +300,36 @@ class Books:
                 raise ConnectorDown(f"{self.name}: {self._reason(wrong)}") from wrong
         as_of = moment.start_of(through + timedelta(days=1), UTC)
         return [Balance(account, Money(minor, currency), as_of) for (account, currency), minor in sorted(sums.items())]
+
+    def versions(self) -> Iterator[tuple[str, str]]:
+        """Every transaction of ours in every month; ConnectorDown where a file cannot be read."""
+        return ((piece.key, piece.version) for _, piece in self._transactions())
+
+    def standing(self, keys: Collection[str]) -> Iterator[Standing]:
+        """These transactions as they stand; ConnectorDown where one cannot be read."""
+        for month, piece in self._transactions():
+            if piece.key in keys:
+                place = f"{month}.beancount:{piece.line}"
+                try:
+                    said = content(piece)
+                    day = date.fromisoformat(said.date)
+                except RecordRefused as wrong:
+                    raise self._unreadable(wrong) from wrong
+                except ValueError as wrong:
+                    raise self._unreadable(RecordRefused(f"{piece.date} is no day", place=place)) from wrong
+                yield Standing(piece.key, day, said.postings, piece.version, place)
+
+    def _transactions(self) -> Iterator[tuple[str, Block]]:
+        for month in monthfile.months(self._house.folder):
+            try:
+                for piece in monthfile.pieces(self._house.file(month)):
+                    if piece.key and not piece.is_note:
+                        yield month, piece
+            except (RecordRefused, OSError) as wrong:
+                raise self._unreadable(wrong) from wrong
+
+    def _unreadable(self, wrong: RecordRefused | OSError) -> ConnectorDown:
+        return ConnectorDown(f"{self.name}: {self._reason(wrong)}; undo the edit there")
 
     def accounts(self) -> list[Account]:
         """The accounts that the *.beancount files of the folder open; ConnectorDown where one cannot be read."""
