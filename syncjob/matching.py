@@ -6,11 +6,15 @@ A number that is named twice, or names several invoices, decides nothing: two ca
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from syncjob.model import Application, Invoice, Kind, Part, Transaction, movement_key
+from syncjob.moment import iso
 from syncjob.money import Money
 from syncjob.posting import APPLIED, claim
+
+BY_PERSON = "decided by a person"
 
 
 def normal(number: str) -> str:
@@ -64,15 +68,36 @@ class Books:
             self._applied[number].pop(movement, None)
 
 
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a person said a payment is for: invoices, each with its share in minor units of the payment's currency, or none.
+
+    What no invoice gets is the customer's credit. It stands until somebody decides otherwise, whatever the payment names.
+    """
+
+    parts: tuple[tuple[str, int], ...]  # (number, minor units)
+    by: str
+    at: datetime
+
+
+NOTHING_DECIDED: Mapping[str, Decision] = {}
+
+
 def numbers(transactions: Sequence[Transaction]) -> list[str]:
     """Every document number that these payments name, as it is compared."""
     return [normal(reference.text) for one in transactions if one.kind in APPLIED for reference in one.references]
 
 
-def match(transactions: Sequence[Transaction], known: Sequence[Application], books: Books) -> list[Application]:
+def match(
+    transactions: Sequence[Transaction],
+    known: Sequence[Application],
+    books: Books,
+    decisions: Mapping[str, Decision] = NOTHING_DECIDED,
+) -> list[Application]:
     """The applications of one subject's payments, refunds and their failures that differ from the latest known ones.
 
-    Refunds follow the payment they give back. Versions rise by one with each change.
+    A payment about which a person has decided (by movement key) follows that. Refunds follow the payment they give back.
+    Versions rise by one with each change.
     """
     latest = {application.movement: application for application in known}
     decided: dict[str, Application] = {}
@@ -84,7 +109,9 @@ def match(transactions: Sequence[Transaction], known: Sequence[Application], boo
         before = latest.get(key)
         if one.kind is Kind.PAYMENT:
             returns = (t for t in story if t.kind is not Kind.PAYMENT and _parent(t) == one.origin)
-            application = _receipt(one, [key, *(movement_key(t.stream, t.id) for t in returns)], books, before)
+            family = [key, *(movement_key(t.stream, t.id) for t in returns)]
+            decision = decisions.get(key)
+            application = _receipt(one, family, books, before) if decision is None else _decided(one, family, books, decision)
         else:
             application = _return(one, key, transactions, decided)
         if before is not None and (before.parts, before.wanted) == (application.parts, application.wanted):
@@ -131,6 +158,26 @@ def _receipt(one: Transaction, family: Sequence[str], books: Books, before: Appl
         parts.append(Part("", Money(amount.minor - taken, amount.currency)))
     rule = "document number" if taken == amount.minor else "document number, over-paid"
     return Application(movement=key, version=1, parts=tuple(parts), rule=rule, evidence=evidence, wanted=wanted)
+
+
+def _decided(one: Transaction, family: Sequence[str], books: Books, decision: Decision) -> Application:
+    """As a person said, as far as the invoices are still open and in the payment's currency; the rest is credit."""
+    amount = claim(one)
+    left = amount.minor
+    taken: dict[str, int] = {}
+    for number, minor in decision.parts:
+        invoice = next((i for i in books.named(number) if i.total.currency == amount.currency), None)
+        if invoice is not None:
+            still = books.open(invoice, *family).minor - taken.get(invoice.number, 0)
+            share = max(min(minor, left, still), 0)
+            taken[invoice.number] = taken.get(invoice.number, 0) + share
+            left -= share
+    parts = [Part(number, Money(share, amount.currency)) for number, share in taken.items() if share]
+    if left:
+        parts.append(Part("", Money(left, amount.currency)))
+    wanted = normal(decision.parts[0][0]) if decision.parts else ""
+    evidence = f"{decision.by} on {iso(decision.at)}"
+    return Application(movement=family[0], version=1, parts=tuple(parts), rule=BY_PERSON, evidence=evidence, wanted=wanted)
 
 
 def _credit(key: str, amount: Money, rule: str, evidence: str, wanted: str, runner_up: str = "") -> Application:

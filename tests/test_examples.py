@@ -47,6 +47,9 @@ WORDS = [
     (r"\btxn_1SxExample\b", "{held}"),
     (r"\bch_3SxExample\b", "{payment}"),
     (r"\bINV-1001\b", "{invoice}"),
+    (r"(?<=ch_1Example )INV-1007=60.00 INV-1008\b", "{unpaid}=1.00 {other}"),
+    (r"(?<=ch_1Example )INV-1007\b", "{unpaid}"),
+    (r"\bch_1Example\b", "{credited}"),
     (r"--port 12111\b", "--port 0"),
     (r"(?<=--source )stripe\b(?!-)", "stripe-demo"),
     (r"\bstripe:cus_A\b", "{first}"),
@@ -228,10 +231,15 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict
     invoice = (desk / "home" / "books" / "invoices.csv").read_text().splitlines()[1].split(",")[0]
     (shared,) = json.loads(asked(desk, "customers", "list", "--shared-email", "--json", "--home", "home"))
     first, second, billed, *_ = shared["names"]
+    waiting = json.loads(asked(desk, "matches", "list", "--json", "--home", "home"))
+    credited = next(one["origin"] for one in waiting if one["left"]["currency"] == "EUR")
+    states = (desk / "home" / "books" / "invoice-states.csv").read_text().splitlines()
+    unpaid, other, *_ = [row.split(",")[0] for row in states if row.endswith("open") and ",EUR," in row]
     with begun("syncjob sandbox resume --home home", desk) as gateway:
         assert gateway.stdout is not None
         assert gateway.stdout.readline().startswith("ready ")
         found = {"{held}": held[0]["id"], "{payment}": payment[1], "{invoice}": invoice}
+        found |= {"{credited}": credited, "{unpaid}": unpaid, "{other}": other}
         yield desk, {**found, "{first}": first, "{second}": second, "{billed}": billed}
 
 

@@ -35,6 +35,7 @@ VERBS = {
         "held.held",
         "backfilling.backfill",
         "customers.customers",
+        "matches.matches",
     ),
     "Evidence": (
         "story.show",

@@ -92,11 +92,12 @@ def _of_ledger(
     config: Config, store: Store, known: Known, ledger: Ledger, recorder: Recorder, map: str
 ) -> Sequence[Documented]:
     rules = Rules(config.zone, config.home_currency, config.start, config.chart, (ledger,))
-    numbers = wanted_numbers([known])
+    rules = with_starts(rules, store, [known.source])
+    numbers = wanted_numbers([known], rules.decisions)
     books = Books(store.invoices(numbers) if numbers else [], store.applied(numbers) if numbers else {})
     deliveries: tuple[Delivery, ...] = ()
     with suppress(RecordRefused):  # what refused is told in its place, below
-        deliveries = plan(known, with_starts(rules, store, [known.source]), books, {}).deliveries
+        deliveries = plan(known, rules, books, {}).deliveries
     found = []
     for one in deliveries:
         happening = recorder.happening(one)

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import cast
 
 from syncjob.errors import Misconfigured, Problem
-from syncjob.jobs import charts
+from syncjob.jobs import charts, matches
 from syncjob.jobs.job import Job, Source, Tally
 from syncjob.jobs.nightly import bucket_sums, settling_of
 from syncjob.matching import Books
@@ -37,9 +37,10 @@ def opening_of(store: Store, source: str) -> dict[str, Money]:
 
 
 def with_starts(rules: Rules, store: Store, sources: Sequence[str]) -> Rules:
-    """The rules, with the cut-over of each source that a backfill has moved back."""
+    """The rules, with the cut-over of each source that a backfill has moved back, and with what people decided."""
     moved = {name: text for name in sources if isinstance(text := store.get_fact(f"start:{name}"), str)}
-    return replace(rules, earlier={name: from_text(text) for name, text in moved.items()})
+    earlier = {name: from_text(text) for name, text in moved.items()}
+    return replace(rules, earlier=earlier, decisions=matches.decisions(store))
 
 
 def refuse_moved_start(job: Job) -> None:

@@ -63,7 +63,7 @@ def _plan_records(job: Job, subjects: Sequence[Subject], tally: Tally) -> list[S
     stories = [story for story in job.store.stories(subjects) if is_told(story, sources)]
     known = [known_of(story, sources[story.subject.scope]) for story in stories]
     known = with_customers(job.store, known, [sink.name for sink in job.sinks])
-    numbers = wanted_numbers(known)
+    numbers = wanted_numbers(known, job.rules.decisions)
     mirrored = job.store.invoices(numbers) if numbers else []
     books = Books(mirrored, job.store.applied(numbers) if numbers else {})
     people: dict[tuple[str, str], Delivery] = {}

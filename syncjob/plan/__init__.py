@@ -10,7 +10,7 @@ from functools import lru_cache
 from syncjob.chart import Chart
 from syncjob.crosswalk import Linked
 from syncjob.errors import Problem, RecordRefused
-from syncjob.matching import Books, match, numbers
+from syncjob.matching import NOTHING_DECIDED, Books, Decision, match, normal, numbers
 from syncjob.model import (
     Application,
     Delivery,
@@ -58,6 +58,7 @@ class Rules:
     chart: Chart
     ledgers: tuple[Ledger, ...]
     earlier: Mapping[str, datetime] = field(default_factory=dict)  # a source whose cut-over a backfill has moved back
+    decisions: Mapping[str, Decision] = field(default_factory=dict)  # by movement key, what a person said it is for
     correct: Correction | None = None  # what was delivered follows changed maps and account codes, too
 
     def since(self, source: str) -> datetime:
@@ -99,10 +100,14 @@ class Decided:
     again: bool = False  # something is under way: plan this subject once more later
 
 
-def wanted_numbers(known: Iterable[Known]) -> list[str]:
-    """The document numbers that these subjects' payments name, and those they were applied to before."""
+def wanted_numbers(known: Iterable[Known], decisions: Mapping[str, Decision] = NOTHING_DECIDED) -> list[str]:
+    """The document numbers that these subjects' payments name, those they were applied to before, and those decided on."""
     found: dict[str, None] = {}
     for one in known:
+        if decisions:
+            keys = (movement_key(moved.stream, moved.id) for moved in one.reading.transactions)
+            decided = (decisions[key] for key in keys if key in decisions)
+            found.update(dict.fromkeys(normal(number) for decision in decided for number, _ in decision.parts))
         found.update(dict.fromkeys(numbers(one.reading.transactions)))
         for application in one.applications:
             found.update(dict.fromkeys(part.invoice for part in application.parts if part.invoice))
@@ -300,7 +305,7 @@ def _post(known: Known, rules: Rules) -> tuple[list[Entry], list[Refusal], list[
 def _apply(
     known: Known, transactions: Sequence[Transaction], books: Books, rules: Rules
 ) -> tuple[list[Application], list[Entry]]:
-    applications = match(transactions, known.applications, books)
+    applications = match(transactions, known.applications, books, rules.decisions)
     by_key = {movement_key(one.stream, one.id): one for one in transactions}
     dates = {entry.key: entry.date for entry in known.entries}
     entries: list[Entry] = []
