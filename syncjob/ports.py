@@ -310,6 +310,8 @@ class Standing:
     postings: tuple[tuple[str, Money], ...]
     version: str
     place: str  # where a person finds it
+    payee: str | None = None  # whom it names; None where the books show nobody
+    narration: str = ""
 
 
 @runtime_checkable
@@ -321,6 +323,18 @@ class Changes(Protocol):
 
     def standing(self, keys: Collection[str]) -> Iterator[Standing]:
         """These documents as they stand."""
+
+
+@runtime_checkable
+class Foreign(Protocol):
+    """Books that show what others booked on our accounts; `balances` counts it, since the books hold it."""
+
+    def foreign(self, accounts: Collection[str]) -> Iterator[Standing]:
+        """Each entry without a document key of ours that touches one of these accounts, with its lines there alone.
+
+        Its key stands for its content and begins with `foreign:`; of two equal ones the second has another. Raises
+        ConnectorDown where one cannot be read.
+        """
 
 
 @runtime_checkable

@@ -54,7 +54,7 @@ def test_what_a_person_wrote_between_our_transactions_stays_where_it_was(tmp_pat
     deliver(books, receipt("ch_2"))
     assert path.read_text() == once
     assert len(transactions(tmp_path)) == 4
-    assert [balance.amount.minor for balance in books.balances([CLEARING], date(2026, 11, 30))] == [100 + 4825 + 4825]
+    assert [balance.amount.minor for balance in books.balances([CLEARING], date(2026, 11, 30))] == [100 - 300 + 4825 + 4825]
 
 
 def test_a_changed_amount_is_not_overwritten_silently(tmp_path: Path) -> None:

@@ -44,6 +44,7 @@ TYPED = {"auth": [("(not shown): ", "sk_test_sandbox\n"), ("whether the key fits
 WORDS = [
     (r"/\w+/shop\b", "shop"),
     (r"~/", "./"),
+    (r"\bbooks:shop:txn_1SxExample:receipt\b", "{edited}"),
     (r"\btxn_1SxExample\b", "{held}"),
     (r"\bch_3SxExample\b", "{payment}"),
     (r"\bINV-1001\b", "{invoice}"),
@@ -66,9 +67,20 @@ def prepared(name: str, desk: Path) -> None:
     if name == "customers link":  # crm:C-1001: a contact that somebody in sales has made
         with closing(sqlite3.connect(desk / "shop" / "crm.sqlite")) as crm, crm:
             crm.execute("INSERT INTO contacts (external_id, name, revision) VALUES ('C-1001', 'Sample Studio', 1)")
+    if name.startswith("reconcile "):  # somebody took a receipt out of the books
+        month = sorted((desk / "shop" / "books").glob("2*.beancount"))[0]
+        text = month.read_text()
+        month.write_text(text.replace(a_receipt(text)[0], ""))
     if name == "sandbox resume":  # the world's own port is the one that the other examples talk to
         note = desk / "shop" / "state" / "sandbox.json"
         note.write_text(json.dumps({**json.loads(note.read_text()), "port": 0}))
+
+
+def a_receipt(text: str) -> tuple[str, str]:
+    """The first receipt in a month file, and its document key."""
+    found = re.search(r'^\d{4}-[^\n]*\n  syncjob: "(\S+:receipt)"\n(?:  [^\n]*\n)+', text, re.MULTILINE)
+    assert found is not None
+    return found[0], found[1]
 
 
 # ---------------------------------------------------------------- finding the examples
@@ -239,6 +251,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict
         assert gateway.stdout is not None
         assert gateway.stdout.readline().startswith("ready ")
         found = {"{held}": held[0]["id"], "{payment}": payment[1], "{invoice}": invoice}
+        found |= {"{edited}": a_receipt(sorted((desk / "home" / "books").glob("2*.beancount"))[0].read_text())[1]}
         found |= {"{credited}": credited, "{unpaid}": unpaid, "{other}": other}
         yield desk, {**found, "{first}": first, "{second}": second, "{billed}": billed}
 

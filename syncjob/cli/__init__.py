@@ -38,6 +38,7 @@ VERBS = {
         "matches.matches",
     ),
     "Evidence": (
+        "reconcile.reconcile",
         "story.show",
         "export.export",
     ),

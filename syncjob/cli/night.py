@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from syncjob.errors import Misconfigured
 from syncjob.jobs import charts, maps
+from syncjob.jobs.deciding import is_listed
 from syncjob.jobs.lacks import not_offered
 from syncjob.model import BUCKETS, Delivery, Role, Status
 from syncjob.money import Money, totals
@@ -68,13 +69,28 @@ def gather(config: Config, store: Store, report: Report) -> Page:
         held=tuple(held(store)),
         credits=tuple(_credits(config, store)),
         invoices=tuple(_invoices(config, store)),
-        edits=tuple((target, one.key, one.why) for target, one in report.edits),
+        edits=tuple((target, one.key, one.why) for target, one in report.edits if not one.decided),
+        known=tuple((target, one.key, f"{one.why} ({one.decided})") for target, one in report.edits if is_listed(one)),
+        coverage=tuple((block.name, words) for block in config.of("gateways") for words in coverage(config, store, block.name)),
         not_covered=tuple((block.name, what) for block in config.of("gateways") for what in not_offered(store, block.name)),
         map_warnings=tuple(
             MapWarning(one.map, one.field, one.what, one.value, one.why, one.cure) for one in maps.warnings(store, config.home)
         ),
         map_counts=tuple(MapCount(*one) for one in maps.noticed(store)),
     )
+
+
+def coverage(config: Config, store: Store, source: str) -> list[str]:
+    """Up to when which of a gateway's feeds are complete, with their gaps; feeds that stand alike in one sentence."""
+    from syncjob.cli.standing import feeds_of
+    from syncjob.jobs.reconciling import covered
+    from syncjob.summary import instant
+
+    alike: dict[str, list[str]] = {}
+    for one in covered(store, source, feeds_of(config, source), config.start):
+        if one.offered:
+            alike.setdefault(one.words(lambda at: instant(at, config.zone)), []).append(one.feed)
+    return [f"{', '.join(feeds)} {words}" for words, feeds in alike.items()]
 
 
 class _Account:

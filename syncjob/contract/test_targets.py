@@ -20,7 +20,22 @@ from syncjob.errors import EXIT_OK, OutcomeUnknown, RecordRefused, SyncjobError
 from syncjob.mapping import load_target
 from syncjob.model import Action, DocumentKind, Invoice, Json
 from syncjob.money import Money
-from syncjob.ports import Absent, Call, Delivered, MirrorPage, Outcome, Present, Put, Refused, TargetClass, Unknown, Unsent
+from syncjob.ports import (
+    Absent,
+    Call,
+    Changes,
+    Delivered,
+    Foreign,
+    MirrorPage,
+    Outcome,
+    Present,
+    Put,
+    Refused,
+    TargetClass,
+    Unknown,
+    Unsent,
+)
+from syncjob.reconcile import edited
 
 FAMILIES: Mapping[str, frozenset[DocumentKind]] = {
     "accounting": frozenset(list(DocumentKind)[: list(DocumentKind).index(DocumentKind.CUSTOMER) + 1]),
@@ -384,6 +399,28 @@ def test_books_hold_what_was_sent_to_them(target: TargetCase) -> None:
 
 
 @ask(books)
+def test_books_that_show_their_documents_show_them_as_they_were_sent(target: TargetCase) -> None:
+    """Each once, with the version that they gave it, its day, its lines and its payee; and no entry of anybody else."""
+    books = target.target
+    puts, _, outcomes = target.send_all()
+    if not isinstance(books, Changes):
+        return
+    sent = {one.key: one for one in puts if one.body.get("postings")}
+    versions = list(books.versions())
+    assert len(versions) == len(dict(versions))
+    given = {key: one.remote.version for key, one in outcomes.items() if isinstance(one, Delivered)}
+    assert {key: version for key, version in versions if key in sent} == {key: given[key] for key in sent}
+    shown = {one.key: one for one in books.standing(sent)}
+    assert shown.keys() == sent.keys()
+    for key, one in shown.items():
+        assert one.place
+        assert (one.day, one.version) == (sent[key].date, given[key])
+        assert edited(key, one.day, _lines(sent[key]), [one], cast("str | None", sent[key].body.get("payee"))) is None
+    accounts = {account for put in sent.values() for account, _ in _lines(put)}
+    assert not isinstance(books, Foreign) or list(books.foreign(accounts)) == []
+
+
+@ask(books)
 def test_the_mirror_of_invoices_goes_on_from_its_cursor(target: TargetCase) -> None:
     """All of them once, and from the last cursor nothing that is already known changes."""
     target.ready()
@@ -444,6 +481,11 @@ def _changeable(case: TargetCase) -> tuple[str, str]:
         if isinstance(body.get(name), str):
             return name, f"{body[name]} (corrected)"
     return pytest.fail("the first example needs a name, a description or another text that can be corrected")
+
+
+def _lines(put: Put) -> list[tuple[str, Money]]:
+    lines: list[Any] = cast(list[Json], put.body.get("postings", []))
+    return [(line["account"], Money.of(line["amount"], line["currency"])) for line in lines]
 
 
 def _sums(puts: Sequence[Put]) -> dict[tuple[str, str], Money]:

@@ -21,13 +21,13 @@ from syncjob.errors import (
     TryLater,
     exit_code,
 )
-from syncjob.jobs import charts, handedits
+from syncjob.jobs import charts, reconciling
 from syncjob.jobs.customers import link_by_email
 from syncjob.jobs.delivery import deliver, recover
 from syncjob.jobs.job import Deadline, Intake, Job, OutOfTime, Sink, Source, Tally
 from syncjob.jobs.lacks import if_offered, not_offered
 from syncjob.jobs.maps import keep_counts
-from syncjob.jobs.nightly import books_leg, close_books, gateway_leg, missed_night, read_balances, settling_of, today
+from syncjob.jobs.nightly import close_books, gateway_leg, missed_night, read_balances, settling_of, today
 from syncjob.jobs.opening import is_open, open_books, refuse_moved_start, with_starts
 from syncjob.jobs.planning import plan_dirty
 from syncjob.jobs.poll import poll
@@ -35,7 +35,7 @@ from syncjob.model import Delivery, Status, Stream
 from syncjob.ports import AccountingTarget, CrmTarget
 from syncjob.reconcile import Edit, Leg
 
-__all__ = ["Intake", "Job", "Report", "Sink", "Source", "is_nightly", "run"]
+__all__ = ["Intake", "Job", "Report", "Sink", "Source", "chosen", "is_nightly", "run"]
 
 Named = TypeVar("Named", Source, Sink)
 _STOPS = (ConnectorDown, TryLater, NotSent, OutcomeUnknown, RecordRefused)
@@ -95,8 +95,8 @@ def run(
     whole = not source and not target
     at_night = whole and is_nightly(job) if nightly is None and intake is None else bool(nightly)
     deadline = Deadline(job.monotonic, job.monotonic() + seconds_max if seconds_max is not None else None)
-    sources = _chosen(job.sources, source, "source")
-    sinks = _chosen(job.sinks, target, "target")
+    sources = chosen(job.sources, source, "source")
+    sinks = chosen(job.sinks, target, "target")
     tally = Tally()
     night = "nightly" if whole else "partial nightly"
     kind = "backfill" if intake is not None else night if at_night else "tick"
@@ -165,10 +165,11 @@ def _stages(job: Job, sources: tuple[Source, ...], sinks: tuple[Sink, ...], way:
         if sink.ledger.books and not way.at_night and tally.counts.get(f"{sink.name}: delivered"):
             # What arrives by day moves the balances asserted last night: they are rewritten with it.
             _guarded(sink.name, tally, partial(close_books, job, sink, today(job)))
-    return _reconcile(job, sources, ready, tally) if way.at_night else []
+    return _reconcile(job, sources, ready, (read, way.deadline), tally) if way.at_night else []
 
 
-def _chosen(all_of: tuple[Named, ...], name: str, word: str) -> tuple[Named, ...]:
+def chosen(all_of: tuple[Named, ...], name: str, word: str) -> tuple[Named, ...]:
+    """All sources or targets, or the one of this name; Misconfigured where syncjob.yaml names none such."""
     if not name:
         return all_of
     found = tuple(one for one in all_of if one.name == name)
@@ -277,32 +278,15 @@ def _mirror(job: Job, sink: Sink, tally: Tally) -> None:
         tally.add("invoices", job.store.land_mirror(sink.name, page.invoices, page.cursor, job.now()))
 
 
-def _reconcile(job: Job, sources: tuple[Source, ...], sinks: list[Sink], tally: Tally) -> list[Leg]:
-    day = today(job)
-    legs: list[Leg] = []
+def _reconcile(
+    job: Job, sources: tuple[Source, ...], sinks: list[Sink], closer: tuple[tuple[Source, ...], Deadline], tally: Tally
+) -> list[Leg]:
+    answering, deadline = closer
+    look = reconciling.Look(tuple(one.name for one in answering), deadline, closing=True)
+    legs = reconciling.prove(job, sources, sinks, today(job), tally, look)
     for source in sources:
-        legs += gateway_leg(job, source)
-    for sink in sinks:
-        if sink.ledger.books:
-            _guarded(sink.name, tally, partial(_books, job, sink, day, legs, tally))
-    for leg in legs:
-        if leg.unexplained.minor:
-            tally.codes.add(EXIT_HELD)
-            where = f"{leg.source or leg.target} {leg.place} {leg.currency}".strip()
-            why = f"{leg.name} states {leg.theirs}, we have {leg.ours}: {leg.unexplained} is explained by no item"
-            tally.problems.append(Problem("reconciliation", where, why, "run: syncjob run --nightly, then syncjob summary"))
+        reconciling.note_proven(job, source, legs)
     return legs
-
-
-def _books(job: Job, sink: Sink, day: date, legs: list[Leg], tally: Tally) -> None:
-    close_books(job, sink, day)
-    edits = handedits.find(job, sink)
-    legs += books_leg(job, sink, cast(AccountingTarget, sink.target), day, edits)
-    for one in edits:
-        cure = "put it back as it was, or correct it by an entry of its own beside it"
-        tally.codes.add(EXIT_HELD)
-        tally.problems.append(Problem(one.key, sink.name, one.why, cure))
-        tally.edits.append((sink.name, one))
 
 
 def _would_send(job: Job, sinks: tuple[Sink, ...]) -> tuple[Delivery, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime, time, timedelta, tzinfo
 
 from syncjob.errors import EXIT_HELD, EXIT_OK
@@ -50,6 +50,13 @@ def settling_of(source: Source) -> timedelta:
     return max((feed.settling for feed in source.gateway.feeds if feed.posts), default=timedelta(0))
 
 
+def gateway_movements(job: Job, source: str, since: datetime) -> Iterator[Movement]:
+    """What was posted in a gateway's buckets from an instant on, in the order of its ledger."""
+    for key, effective, role, bucket, currency, minor in job.store.movements(source, since):
+        if role in _BALANCE_ROLES and bucket:
+            yield Movement(key, effective, bucket, currency, minor)
+
+
 def gateway_leg(job: Job, source: Source) -> list[Leg]:
     """Leg 1: what the gateway states, with its own instant, against the sub-ledger."""
     stated = job.store.noted_balances(source.name)
@@ -58,20 +65,25 @@ def gateway_leg(job: Job, source: Source) -> list[Leg]:
     around: list[Movement] = []
     if as_of is not None:
         settling = settling_of(source)
-        for key, effective, role, bucket, currency, minor in job.store.movements(source.name, as_of - settling):
-            if effective > as_of + settling:
+        for movement in gateway_movements(job, source.name, as_of - settling):
+            if movement.effective > as_of + settling:
                 break  # the balance was read at as_of: a sum that fits far behind it would fit by chance
-            if role in _BALANCE_ROLES and bucket:
-                around.append(Movement(key, effective, bucket, currency, minor))
+            around.append(movement)
     refused = [refusal for _, refusal in job.store.refusals(source.name)]
     return gateway_legs(source.name, stated, ours, around, refused, job.rules.since(source.name))
+
+
+def balance_accounts(job: Job, sink: Sink, through: date) -> list[str]:
+    """The accounts that stand, or stood, for a gateway's balance in these books."""
+    sums = (_by_account(job, sink.name, through, delivered=delivered) for delivered in (True, False))
+    return sorted({account for one in sums for account, _ in one} | _left_behind(job, sink.name, through))
 
 
 def books_leg(job: Job, sink: Sink, books: AccountingTarget, through: date, edits: Sequence[Edit] = ()) -> list[Leg]:
     """Leg 2: what the books hold in the accounts that stand for a gateway, against the delivered entries."""
     delivered = _by_account(job, sink.name, through, delivered=True)
     undelivered = _by_account(job, sink.name, through, delivered=False)
-    accounts = sorted({account for account, _ in (*delivered, *undelivered)} | _left_behind(job, sink.name, through))
+    accounts = balance_accounts(job, sink, through)
     return books_legs(books.balances(accounts, through), delivered, undelivered, through, sink.name, edits)
 
 

@@ -12,7 +12,19 @@ from syncjob.errors import Busy, Problem
 from syncjob.model import Delivery, Invoice, Json, Record, Refusal, Remote, Role, Stream
 from syncjob.money import Money
 from syncjob.ports import Balance, Call, Identity
-from syncjob.store import asking, copying, crosswalk, delivering, journal, landing, ledger, mapcounts, mirror, planning
+from syncjob.store import (
+    asking,
+    comparing,
+    copying,
+    crosswalk,
+    delivering,
+    journal,
+    landing,
+    ledger,
+    mapcounts,
+    mirror,
+    planning,
+)
 from syncjob.store import subjects as order
 from syncjob.store.database import Database
 from syncjob.store.lock import advisory_lock, file_lock
@@ -135,6 +147,10 @@ class Store:
     def known_between(self, stream: Stream, type: str, since: datetime, until: datetime) -> list[str]:
         """The ids of a type's landed records that occurred in a half-open window, oldest first."""
         return landing.known_between(self._database, stream, type, since, until)
+
+    def digests(self, stream: Stream, ids: Sequence[str]) -> dict[tuple[str, str], str]:
+        """(type, id) -> the digest of the newest landed version, for those of these ids that were landed."""
+        return comparing.digests(self._database, stream, ids)
 
     # ------------------------------------------------------------ planning
     def dirty(self, limit: int) -> list[Subject]:

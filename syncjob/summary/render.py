@@ -16,6 +16,7 @@ from babel.numbers import format_decimal
 
 from syncjob.model import Role
 from syncjob.money import Money, decimals, plain, totals
+from syncjob.reconcile import Reason
 from syncjob.summary.page import ALWAYS, BALANCE, Page, Place, Row
 
 WIDTH = 80
@@ -76,7 +77,9 @@ def render(
         lines += _tables(list(group), zone, locale, brief=brief)
     if not page.places:
         lines.append("No gateway account has moved or stated a balance yet.")
-    said = [*_verdict(page, locale, brief=brief), *_lacks(page), *_edits(page, held_lines_max)]
+    said = [*_verdict(page, locale, brief=brief), *_lacks(page)]
+    said += [*_edits("Changed by hand in", page.edits, held_lines_max), *_edits("Known in", page.known, held_lines_max)]
+    said += [] if brief else [("Coverage:", f"{source}: {words}.") for source, words in page.coverage]
     said += _held(page, locale, held_lines_max, brief=brief)
     for head, words in (*said, *_invoices(page, locale), *_waiting(page, locale), *_maps(page, locale)):
         lines += [_one_line(head, words)] if brief else _wrapped(head, words)
@@ -190,14 +193,17 @@ def _explained(places: Sequence[Place], locale: str) -> list[str]:
     lines: list[str] = []
     for place in places:
         for item in place.items:
-            lines += _wrapped(f"  {named(item.amount, locale)}", f"is held: {item.name}: {item.why}")
+            what = "is held" if item.reason in ("", Reason.HELD) else item.reason
+            lines += _wrapped(f"  {named(item.amount, locale)}", f"{what}: {item.name}: {item.why}")
         for books in place.books:
             if books.later.minor:
                 lines.append(f"  {named(books.later, locale)} moved after the gateway's statement and is booked already")
             if books.undelivered.minor:
                 lines.append(f"  {named(books.undelivered, locale)} is not yet in {books.target}")
             for item in books.items:
-                lines += _wrapped(f"  {named(item.amount, locale)}", f"by hand in {books.target}: {item.name}")
+                what = Reason.FOREIGN.value if item.reason == Reason.FOREIGN else "by hand"
+                decided = f", {item.decided}" if item.decided else ""
+                lines += _wrapped(f"  {named(item.amount, locale)}", f"{what} in {books.target}{decided}: {item.name}")
     return lines
 
 
@@ -235,12 +241,12 @@ def _lacks(page: Page) -> list[Paragraph]:
     return found
 
 
-def _edits(page: Page, lines_max: int) -> list[Paragraph]:
+def _edits(words: str, edits: Sequence[tuple[str, str, str]], lines_max: int) -> list[Paragraph]:
     """What somebody changed in the books, also where no balance of a gateway shows it."""
     found = []
-    for target, group in groupby(page.edits, key=lambda one: one[0]):
+    for target, group in groupby(edits, key=lambda one: one[0]):
         documents = list(group)
-        found.append((f"Changed by hand in {target}:", f"{len(documents)}."))
+        found.append((f"{words} {target}:", f"{len(documents)}."))
         found += [("  -", f"{key} {why}") for _, key, why in documents[:lines_max]]
         if len(documents) > lines_max:
             found.append(("  -", f"and {len(documents) - lines_max} more"))

@@ -29,6 +29,8 @@ def to_json(page: Page) -> dict[str, Json]:
         "agrees": page.agrees,
         "complaints": list(page.complaints),
         "edits": [{"target": target, "document": key, "why": why} for target, key, why in page.edits],
+        "known": [{"target": target, "document": key, "why": why} for target, key, why in page.known],
+        "coverage": [{"source": source, "words": words} for source, words in page.coverage],
         "not_covered": [{"source": source, "what": what} for source, what in page.not_covered],
         "balances": [_place(place) for place in page.places],
         "held": [
@@ -60,6 +62,13 @@ def to_json(page: Page) -> dict[str, Json]:
     }
 
 
+def item_json(item: Item) -> Json:
+    """One named reason for a difference; what was not said of it is left out."""
+    more = {"reason": item.reason, "cure": item.cure, "decided": item.decided}
+    said: dict[str, Json] = {"name": item.name, "amount": money(item.amount), "why": item.why}
+    return said | {name: str(words) for name, words in more.items() if words}
+
+
 def _place(place: Place) -> Json:
     return {
         "source": place.source,
@@ -77,7 +86,7 @@ def _place(place: Place) -> Json:
             "stated": money(place.stated) if place.stated is not None else None,
             "same_second": money(place.same_second) if place.same_second else None,
             "difference": money(place.difference) if place.stated is not None else None,
-            "items": [{"name": item.name, "amount": money(item.amount), "why": item.why} for item in place.items],
+            "items": [item_json(item) for item in place.items],
             "unexplained": money(place.unexplained) if place.stated is not None else None,
         },
         "books": [
@@ -87,7 +96,7 @@ def _place(place: Place) -> Json:
                 "stated": money(one.stated),
                 "later": money(one.later),
                 "undelivered": money(one.undelivered),
-                "items": [{"name": item.name, "amount": money(item.amount), "why": item.why} for item in one.items],
+                "items": [item_json(item) for item in one.items],
                 "difference": money(place.books_difference(one)),
                 "unexplained": money(place.books_unexplained(one)),
             }
@@ -117,6 +126,8 @@ def from_json(value: Mapping[str, Any]) -> Page:
             for one in value["invoices"]
         ),
         edits=tuple((one["target"], one["document"], one["why"]) for one in value.get("edits", ())),
+        known=tuple((one["target"], one["document"], one["why"]) for one in value.get("known", ())),
+        coverage=tuple((one["source"], one["words"]) for one in value.get("coverage", ())),
         not_covered=tuple((one["source"], one["what"]) for one in value.get("not_covered", ())),
         map_warnings=tuple(MapWarning(**one) for one in maps.get("warnings", ())),
         map_counts=tuple(MapCount(**one) for one in maps.get("counts", ())),
@@ -150,7 +161,10 @@ def _read_place(one: Mapping[str, Any]) -> Place:
 
 
 def _items(told: Iterable[Mapping[str, Any]]) -> tuple[Item, ...]:
-    return tuple(Item(item["name"], _money(item["amount"]), item["why"]) for item in told)
+    return tuple(
+        Item(one["name"], _money(one["amount"]), one["why"], *(one.get(word, "") for word in ("reason", "cure", "decided")))
+        for one in told
+    )
 
 
 def _money(value: Mapping[str, str]) -> Money:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from syncjob import moment
-from syncjob.accounting.beancount import chart, closing, invoices, ledger, monthfile
+from syncjob.accounting.beancount import chart, closing, invoices, ledger, monthfile, others
 from syncjob.accounting.beancount.block import Block, content, echo
 from syncjob.accounting.beancount.changes import KINDS, Changes, Item, changes, item_of
 from syncjob.errors import ConnectorDown, Misconfigured, OutcomeUnknown, Problem, RecordRefused
@@ -280,7 +280,10 @@ class Books:
         yield MirrorPage(page, cursor)
 
     def balances(self, accounts: Sequence[str], through: date) -> list[Balance]:
-        """What our transactions up to the end of a day sum to in these accounts; ConnectorDown where a file cannot be read."""
+        """What all transactions up to the end of a day sum to in these accounts, also those that others wrote in other files.
+
+        Raises ConnectorDown where a file cannot be read.
+        """
         wanted, last = set(accounts), through.isoformat()
         sums: dict[tuple[str, str], int] = {}
         for month in monthfile.months(self._house.folder):
@@ -298,6 +301,10 @@ class Books:
                 raise ConnectorDown(f"{self.name}: {line}: {wrong}; undo the edit there") from wrong
             except OSError as wrong:
                 raise ConnectorDown(f"{self.name}: {self._reason(wrong)}") from wrong
+        for strange in self.foreign(wanted):
+            for account, amount in strange.postings if strange.day <= through else ():
+                place = account, amount.currency
+                sums[place] = sums.get(place, 0) + amount.minor
         as_of = moment.start_of(through + timedelta(days=1), UTC)
         return [Balance(account, Money(minor, currency), as_of) for (account, currency), minor in sorted(sums.items())]
 
@@ -317,7 +324,14 @@ class Books:
                     raise self._unreadable(wrong) from wrong
                 except ValueError as wrong:
                     raise self._unreadable(RecordRefused(f"{piece.date} is no day", place=place)) from wrong
-                yield Standing(piece.key, day, said.postings, piece.version, place)
+                yield Standing(piece.key, day, said.postings, piece.version, place, said.payee, said.narration)
+
+    def foreign(self, accounts: Collection[str]) -> Iterator[Standing]:
+        """The transactions of other people's files, and those that they wrote between ours; ConnectorDown as above."""
+        try:
+            yield from others.entries(self._house.folder, accounts)
+        except (RecordRefused, OSError) as wrong:
+            raise self._unreadable(wrong) from wrong
 
     def _transactions(self) -> Iterator[tuple[str, Block]]:
         for month in monthfile.months(self._house.folder):

@@ -245,6 +245,7 @@ class Content:
     date: str
     narration: str
     postings: tuple[tuple[str, Money], ...]
+    payee: str = ""
 
 
 def content(block: Block) -> Content:
@@ -266,7 +267,8 @@ def content(block: Block) -> Content:
         elif not _NO_POSTING.match(line):
             why = f"{line.strip()!r} of {block.key} is no posting that can be summed"
             raise RecordRefused(why, place=str(block.line + offset))
-    return Content(block.date, narration, tuple(postings))
+    payee = unquoted(strings[0]) if len(strings) > 1 else ""
+    return Content(block.date, narration, tuple(postings), payee)
 
 
 def echo(block: Block) -> Mapping[str, Json]:

@@ -36,6 +36,7 @@ class Item:
     was: str  # the month in which we last saw it, or ""
     version: str  # of the directive as we last saw it, or ""
     anywhere: bool  # nobody knows where it stands: look in every month
+    updates: bool = False  # it changes what stands there; one that is gone was deleted by a person
 
     @property
     def word(self) -> str:
@@ -51,6 +52,7 @@ class Item:
             "was": self.was,
             "version": self.version,
             "anywhere": self.anywhere,
+            **({"updates": True} if self.updates else {}),
         }
 
     @classmethod
@@ -80,7 +82,8 @@ def item_of(put: Put) -> tuple[str, Item, tuple[str, ...]]:
         day = put.date.isoformat() if put.date else "" if was else day_of(put.body)
         return was or day[:7], Item(put.key, put.revision, "", was, version, anywhere), ()
     block, accounts = rendered(put)
-    return block.date[:7], Item(put.key, put.revision, block.text, was, version, anywhere), accounts
+    updates = put.action is Action.UPDATE and version != ""
+    return block.date[:7], Item(put.key, put.revision, block.text, was, version, anywhere, updates), accounts
 
 
 def changes(month: str, items: Iterable[Item], found: Mapping[str, dict[str, Block]], closed: str) -> Changes:
@@ -107,6 +110,8 @@ def changes(month: str, items: Iterable[Item], found: Mapping[str, dict[str, Blo
 def _decided(month: str, item: Item, places: Sequence[tuple[str, Block]], closed: str) -> list[tuple[str, Block]]:
     """The blocks to write for one item, other months first: a crash in between then leaves none rather than two."""
     here = next((block for name, block in places if name == month), None)
+    if item.updates and not places:
+        raise RecordRefused("the directive was deleted by hand", place=f"{item.was}.beancount", cure=_decide(item.key))
     writes = []
     for name, block in places:
         if not block.is_note and (name != month or not item.text):
@@ -129,8 +134,11 @@ def _may_change(block: Block, item: Item, closed: str) -> None:
     # Only a person leaves an older revision with another content; a note has nothing to lose.
     if item.version not in ("", block.version) and block.revision < item.revision and not block.is_note:
         place = f"{block.date[:7]}.beancount:{block.line}"
-        cure = "undo the edit or remove the directive, then run: syncjob held retry"
-        raise RecordRefused("the directive was edited by hand", place=place, cure=cure)
+        raise RecordRefused("the directive was edited by hand", place=place, cure=f"undo the edit, or {_decide(block.key)}")
+
+
+def _decide(key: str) -> str:
+    return f"decide who is right: syncjob reconcile adopt|restore {key}"
 
 
 def _in_closed_period(day: str, closed: str) -> RecordRefused:

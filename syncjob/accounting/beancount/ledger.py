@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 
@@ -33,7 +33,7 @@ def accounts(folder: Path, today: date) -> list[Account]:
     """
     found: dict[str, Account] = {}
     closed: dict[str, date] = {}
-    for text in _texts(folder):
+    for _, text in texts(folder):
         plain = _TALK.sub(lambda talk: '""' if talk[0].startswith('"') else "", text)
         for _, _, _, code, rest in _OPEN.findall(plain):
             if is_account(code):
@@ -41,6 +41,11 @@ def accounts(folder: Path, today: date) -> list[Account]:
         for year, month, day, code in _CLOSE.findall(plain):
             closed[code] = _day(year, month, day)
     return [_as_of(found[code], closed.get(code), today) for code in sorted(found)]
+
+
+def includes(path: Path, name: str) -> bool:
+    """Whether a file includes another one of its folder."""
+    return name in _INCLUDE.findall(text_of(path))
 
 
 def _as_of(account: Account, closed: date | None, today: date) -> Account:
@@ -62,16 +67,22 @@ def _day(year: str, month: str, day: str) -> date:
         return date.max  # Beancount itself refuses such a date, so nothing was closed
 
 
-def _texts(folder: Path) -> Iterator[str]:
-    waiting = sorted(folder.glob("*.beancount")) if folder.is_dir() else []
+def texts(
+    folder: Path, roots: Callable[[Path], bool] = lambda _: True, but: Callable[[Path], bool] = lambda _: False
+) -> Iterator[tuple[Path, str]]:
+    """A folder's *.beancount files and what they include, each with its text; those that are left out are not read.
+
+    `roots` tells with which of the folder's files it begins.
+    """
+    waiting = [path for path in sorted(folder.glob("*.beancount")) if roots(path)] if folder.is_dir() else []
     seen: set[Path] = set()
     while waiting and len(seen) < _FILES_MAX:
         path = waiting.pop(0).resolve()
-        if path in seen or not path.is_file():
+        if path in seen or not path.is_file() or but(path):
             continue
         seen.add(path)
         text = text_of(path)
-        yield text
+        yield path, text
         for pattern in _INCLUDE.findall(text):
             anchor = Path(pattern).anchor  # "/" where the path begins there
             waiting += sorted(Path(anchor).glob(pattern.lstrip("/")) if anchor else path.parent.glob(pattern))

@@ -9,20 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import TypeAlias
 
 from syncjob.model import Refusal, Role
 from syncjob.money import Money
-from syncjob.ports import Balance, Standing
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One named reason for a difference; `amount` is what it adds to the other side."""
-
-    name: str
-    amount: Money
-    why: str
+from syncjob.ports import Balance
+from syncjob.reconcile.edits import Edit
+from syncjob.reconcile.items import Item, Reason, ranked
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +30,7 @@ class Leg:
     ours: Money
     items: tuple[Item, ...] = ()
     target: str = ""  # whose books, where there are several
+    hints: tuple[str, ...] = ()  # where nothing names the whole gap: what alone would make it up
 
     @property
     def difference(self) -> Money:
@@ -57,62 +50,6 @@ class Leg:
     def ties(self) -> bool:
         """Whether both sides agree to the last minor unit, without any item."""
         return self.theirs is not None and not self.difference.minor
-
-
-Amounts: TypeAlias = Mapping[tuple[str, str], int]  # (account, currency) -> minor units
-
-
-@dataclass(frozen=True, slots=True)
-class Edit:
-    """One document of ours that stands in the books otherwise than it was written: a person, or another program, changed it.
-
-    `day` and `amounts` are what was written, each of `now` a day with its amounts as they stand: none where it is gone.
-    """
-
-    key: str
-    day: date
-    amounts: Amounts
-    now: tuple[tuple[date, Amounts], ...]
-    places: tuple[str, ...] = ()
-
-    @property
-    def why(self) -> str:
-        """What was done to it, in words."""
-        if not self.now:
-            return "was deleted by hand"
-        if len(self.now) > 1:
-            return f"stands there {len(self.now)} times: {', '.join(self.places)}"
-        ((day, amounts),) = self.now
-        changed = [f"its day {self.day} is {day} now"] if day != self.day else []
-        for place in sorted({*self.amounts, *amounts}):
-            before, after = self.amounts.get(place, 0), amounts.get(place, 0)
-            if before != after:
-                account, currency = place
-                changed.append(f"{account} had {Money(before, currency)} and has {Money(after, currency)}")
-        return f"was edited by hand: {', '.join(changed)}"
-
-    def adds(self, account: str, currency: str, through: date) -> int:
-        """By how much the books at the end of a day differ by it in an account, in minor units."""
-        place = account, currency
-        theirs = sum(amounts.get(place, 0) for day, amounts in self.now if day <= through)
-        return theirs - (self.amounts.get(place, 0) if self.day <= through else 0)
-
-
-def edited(key: str, day: date, written: Iterable[tuple[str, Money]], now: Sequence[Standing]) -> Edit | None:
-    """What became of a document in the books; None where its amounts, accounts and day are as they were written."""
-    amounts = _amounts(written)
-    found = tuple((one.day, _amounts(one.postings)) for one in now)
-    if found == ((day, amounts),):
-        return None
-    return Edit(key, day, amounts, found, tuple(one.place for one in now))
-
-
-def _amounts(postings: Iterable[tuple[str, Money]]) -> Amounts:
-    sums: dict[tuple[str, str], int] = {}
-    for account, amount in postings:
-        place = account, amount.currency
-        sums[place] = sums.get(place, 0) + amount.minor
-    return {place: minor for place, minor in sums.items() if minor}
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +85,7 @@ def gateway_legs(
         key = (balance.place, currency)
         seen.add(key)
         items = tuple(
-            Item(f"{one.type} {one.id}", one.net, one.problem.why)
+            Item(f"{one.type} {one.id}", one.net, one.problem.why, Reason.HELD, one.problem.cure)
             for one in refused
             if one.net is not None and one.net.currency == currency and one.bucket == balance.place
             if one.effective is not None and one.effective <= balance.as_of
@@ -209,8 +146,8 @@ def books_legs(
         key = (account, currency)
         ours = Money(delivered.get(key, 0), currency)
         stands = theirs.get(key, Money(0, currency))
-        items = tuple(Item(one.key, Money(minor, currency), one.why) for one in edits if (minor := one.adds(*key, through)))
-        legs.append(Leg("books", "", account, currency, through, stands, ours, items, target))
+        items = [one.item(Money(minor, currency)) for one in edits if (minor := one.adds(*key, through))]
+        legs.append(Leg("books", "", account, currency, through, stands, ours, ranked(items, stands - ours), target))
     return legs
 
 
