@@ -99,8 +99,8 @@ def test_an_amount_that_is_not_exact_is_held_and_never_rounded(written: str, tmp
     assert why.startswith("origin.metadata.total: ")
 
 
-@given(minor=st.integers(1, 10**15), currency=st.sampled_from(["USD", "JPY", "KWD", "CLF"]))
-def test_what_was_written_with_a_decimal_point_comes_back_as_it_was(
+@given(minor=st.integers(1, 10**9), currency=st.sampled_from(["USD", "JPY", "KWD", "CLF"]))
+def test_what_was_written_with_a_decimal_point_comes_back_as_it_was(  # of fewer digits than a card number has
     tmp_path_factory: pytest.TempPathFactory, minor: int, currency: str
 ):
     map = edited(tmp_path_factory.getbasetemp() / "decimals", presented=TOTAL)
