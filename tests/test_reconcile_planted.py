@@ -10,11 +10,12 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from doctored import END, LEDGER, OPENED, Doctored, Lies, SmallPages, body, changed, landed, without
 from simulated import House
 from test_demo import ask, served
 from test_hand_edits import BALANCE, MONTH, by_hand, directives, key_of, moved, on, receipt
@@ -22,14 +23,12 @@ from test_hand_edits import BALANCE, MONTH, by_hand, directives, key_of, moved, 
 from syncjob import config
 from syncjob.cli import main
 from syncjob.errors import EXIT_CONFIGURATION, EXIT_HELD, EXIT_OK, EXIT_TRANSIENT
+from syncjob.jobs.assembly import assemble
+from syncjob.jobs.job import Deadline
+from syncjob.jobs.reconciling import proof
 from syncjob.model import Raw
 from syncjob.money import plain
-from syncjob.ports import Page
 from syncjob.store import Store
-
-LEDGER = "balance_transaction"
-OPENED = datetime(2026, 10, 20, 6, tzinfo=UTC)
-END = datetime(2026, 11, 20, 6, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
@@ -84,43 +83,6 @@ def bean_check(house: House) -> str:
 
 # ---------------------------------------------------------------- in what the gateway shows
 
-Doctored = Callable[[Sequence[Raw]], Sequence[Raw]]
-
-
-class Lies:
-    """A gateway whose ledger shows something else than it holds, and whose balance follows its ledger."""
-
-    def __init__(self, gateway: Any, doctor: Doctored, adds: dict[str, int]) -> None:
-        self._gateway, self._doctor, self._adds = gateway, doctor, adds
-        self.name, self.feeds = gateway.name, gateway.feeds
-        self.check, self.identity, self.fetch = gateway.check, gateway.identity, gateway.fetch
-
-    def pages(self, feed: Any, window: Any, resume: Any) -> Iterator[Page]:
-        for page in self._gateway.pages(feed, window, resume):
-            yield replace(page, records=tuple(self._doctor(page.records)))
-
-    def balances(self, wish: Any) -> list[Any]:
-        """What the ledger sums to as it is shown."""
-        return [
-            replace(one, amount=replace(one.amount, minor=one.amount.minor + self._adds.get(one.amount.currency, 0)))
-            if one.place == "payments"
-            else one
-            for one in self._gateway.balances(wish)
-        ]
-
-
-def landed(house: House, type: str) -> list[dict[str, Any]]:
-    """What a true night landed of the gateway's objects of a type, oldest first."""
-    with closing(Store.open(config.read(house.folder).state)) as store:
-        found = [
-            dict(record.body, id=record.id)
-            for subject in store.all_subjects("shop")
-            for record, _ in store.versions(subject)
-            if record.type == type
-        ]
-    return sorted(found, key=lambda one: (one["created"], one["id"]))
-
-
 @pytest.fixture
 def young(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
     """A home that opened its books truly in October, and a gateway whose clock has gone on to November since."""
@@ -147,26 +109,21 @@ def after_a_lie(young: House, doctor: Doctored, adds: dict[str, int]) -> House:
     return young
 
 
-def without(id: str) -> Doctored:
-    return lambda records: [raw for raw in records if raw.id != id]
-
-
-def changed(id: str, change: Callable[[Raw], Raw]) -> Doctored:
-    return lambda records: [change(raw) if raw.id == id else raw for raw in records]
-
-
-def body(raw: Raw, **fields: Any) -> Raw:
-    return replace(raw, body={**raw.body, **fields})
-
-
 def test_a_missing_fee_is_named_and_a_backfill_of_its_day_brings_it(
-    house: House, young: House, capsys: pytest.CaptureFixture[str]
+    house: House, young: House, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
+    monkeypatch.setattr("time.sleep", lambda _: None)  # a night waits for what may still settle
     fee = since(house, reporting_category="fee", currency="eur")
     lied = after_a_lie(young, without(fee["id"]), {"EUR": -fee["net"]})
     code, found = reconcile(lied, capsys)
     assert (code, named(found), unexplained(found)) == (EXIT_HELD, [(f"{LEDGER} {fee['id']}", "missing")], [])
     (item,) = [item for leg in found["legs"] for item in leg["items"]]
+    assert main(["run", "--nightly", "--home", str(lied.folder)]) == EXIT_HELD
+    capsys.readouterr()
+    assert main(["summary", "--home", str(lied.folder)]) == EXIT_OK
+    page = " ".join(capsys.readouterr().out.split())
+    assert f"EUR missing: {LEDGER} {fee['id']}: the gateway lists it" in page
+    assert "differ only by named items" in page
     assert item["cure"].startswith("syncjob backfill --source shop --from 2026-11-")
     assert main([*item["cure"].split()[1:], "--home", str(lied.folder)]) == EXIT_OK
     report = lied.run(nightly=True)
@@ -233,6 +190,25 @@ def test_a_movement_that_was_shown_after_the_statement_is_named_with_its_instant
     lied = after_a_lie(young, changed(fee["id"], later), {"EUR": -fee["net"]})
     code, found = reconcile(lied, capsys)
     assert (code, named(found), unexplained(found)) == (EXIT_HELD, [(f"{LEDGER} {fee['id']}", "wrong date")], [])
+
+
+def test_what_is_read_again_is_bounded_and_what_is_not_read_is_not_accused(
+    house: House, young: House, monkeypatch: pytest.MonkeyPatch
+):
+    fee = since(house, reporting_category="fee", currency="eur")
+    lied = after_a_lie(young, without(fee["id"]), {"EUR": -fee["net"]})
+    with closing(Store.open(config.read(lied.folder).state)) as store:
+        job = assemble(config.read(lied.folder), store, {"KEY": "sk_test_sandbox"})
+        slow = SmallPages(job.sources[0].gateway)
+        sources = [replace(job.sources[0], gateway=slow)]
+        whole = proof(job, sources, (), END.date(), Deadline(job.monotonic))
+        assert [item.name for leg in whole.legs for item in leg.items] == [f"{LEDGER} {fee['id']}"]
+        monkeypatch.setattr("syncjob.jobs.reconciling._RECORDS_MAX", 8)
+        slow.shown = 0
+        part = proof(job, sources, (), END.date(), Deadline(job.monotonic))
+        assert slow.shown <= 2 * 20  # of the two windows, with the page that is read ahead
+        assert [item.name for leg in part.legs for item in leg.items] == []
+        assert [one.what for one in part.problems] == ["reconciliation"]
 
 
 # ---------------------------------------------------------------- in the books
@@ -331,6 +307,9 @@ def test_the_report_reads_up_to_when_each_feed_is_complete(house: House, capsys:
     assert main(["reconcile", "--home", str(house.folder)]) == EXIT_OK
     told = " ".join(capsys.readouterr().out.split())
     assert "one gap 3 Nov 2026, 14:05 to 3 Nov 2026, 14:20" in told  # in the books' zone
+    assert main(["status", "--home", str(house.folder)]) == EXIT_OK
+    told = " ".join(capsys.readouterr().out.split())
+    assert "events has a gap, 3 Nov 2026, 14:05 to 3 Nov 2026, 14:20, which the next run heals" in told
 
 
 def test_a_gateway_that_cannot_be_asked_again_leaves_a_guess(

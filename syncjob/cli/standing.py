@@ -139,10 +139,12 @@ def _run(run: Run) -> Json:
 
 def _source(config: Config, store: Store, name: str, now: datetime) -> Json:
     from syncjob.jobs.lacks import not_offered
+    from syncjob.jobs.reconciling import covered
 
     feeds: dict[str, Json] = {}
     through: list[datetime] = []
     lacks = not_offered(store, name)
+    gaps = {one.feed: one.gaps for one in covered(store, name, feeds_of(config, name), config.start)}
     for feed in feeds_of(config, name):
         if feed.fills:
             continue  # read only where another feed has a gap: it lags behind nothing
@@ -153,6 +155,7 @@ def _source(config: Config, store: Store, name: str, now: datetime) -> Json:
         feeds[feed.name] = {
             "complete_through": _iso(cursor) if isinstance(cursor, datetime) else cursor,
             "under_way": progress.resume is not None,
+            "gaps": [{"since": _iso(since), "until": _iso(until)} for since, until in gaps[feed.name]],
             "gateway_clock": _iso(progress.seen_at) if progress.seen_at else None,
         }
     bound = store.bindings().get(name)
@@ -299,6 +302,10 @@ def _rows(config: Config, stands: Mapping[str, Json]) -> list[tuple[str, str]]:
         lag = source["lag_seconds"]
         behind = f" ({_span(lag)} ago)" if isinstance(lag, int) else ""
         rows.append((name, f"{_read(config, source)}{behind}; {parked['count']} held{_priced(parked)}"))
+        for feed, told in _map(source["feeds"]).items():
+            for gap in cast("list[Mapping[str, str]]", _map(told).get("gaps") or []):
+                bounds = f"{_local(config, gap['since'])} to {_local(config, gap['until'])}"
+                rows.append(("", f"{feed} has a gap, {bounds}, which the next run heals"))
         lacks = cast("list[str]", source["not_offered"])
         if lacks:
             rows.append(("", f"not offered there, so not covered: {', '.join(lacks)}"))

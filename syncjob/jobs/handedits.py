@@ -46,11 +46,10 @@ def _ours(job: Job, sink: Sink, books: Changes) -> Iterator[Edit]:
         if hash(key) in seen:
             suspects.add(key)
         seen[hash(key)] = version
-    unknown = set(seen)
     for key, version in job.store.standing(sink.name):
-        unknown.discard(hash(key))
-        if seen.get(hash(key)) != version:
+        if seen.pop(hash(key), None) != version:
             suspects.add(key)
+    unknown = seen.keys()  # what is left stands there, and none of ours should
     if unknown:
         suspects |= {key for key, _ in books.versions() if hash(key) in unknown}
     if not suspects:

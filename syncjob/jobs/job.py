@@ -123,9 +123,14 @@ class Deadline:
     monotonic: Callable[[], float]
     at: float | None = None
 
+    @property
+    def is_over(self) -> bool:
+        """Whether it is time to stop."""
+        return self.at is not None and self.monotonic() >= self.at
+
     def check(self) -> None:
         """Raise OutOfTime when the run's time is used up."""
-        if self.at is not None and self.monotonic() >= self.at:
+        if self.is_over:
             raise OutOfTime("the run's time (--max-seconds) is used up; the next run goes on from here")
 
 

@@ -6,10 +6,11 @@ of that is landed. What was read, and what was not, is told as intervals.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
+from itertools import groupby
 from typing import Any, cast
 
 from syncjob.errors import (
@@ -154,9 +155,10 @@ def _books(job: Job, sink: Sink, day: date, legs: list[Leg], tally: Tally, *, cl
 
 @dataclass(slots=True)
 class _Seen:
-    """What a feed showed when it was read again: the newest version by (type, id), and from when on."""
+    """What a feed showed when it was read again: the newest version by (type, id), and between which instants it is whole."""
 
     since: datetime
+    until: datetime
     records: dict[tuple[str, str], Record] = field(default_factory=dict)
 
 
@@ -182,22 +184,18 @@ def _look_closer(job: Job, source: Source, legs: list[Leg], found: list[Leg], de
 def _compared(
     job: Job, source: Source, stream: Stream, feed: Feed, since: datetime, as_of: datetime, deadline: Deadline
 ) -> list[Finding]:
+    if feed.retention is not None:
+        since = max(since, as_of - feed.retention + _MARGIN)  # what the gateway has forgotten is not wrong here
     seen = _again(job, source, feed, since, as_of, deadline)
-    theirs: dict[str, Moved] = {}
-    ours = dict(_posted(job, stream, seen.since))
     priced = {refusal.id for _, refusal in job.store.refusals(source.name) if refusal.net is not None}
-    suspects = [record for record in _different(job, stream, seen, ours) if record.id not in priced]
-    theirs.update(_read(job, source, stream, suspects))
     types = {feed.type} if feed.type else {type for type, _ in seen.records}
-    until = as_of + settling_of(source) + _SECOND
-    known = {id for type in types for id in job.store.known_between(stream, type, seen.since, until)}
+    known = {id for type in types for id in job.store.known_between(stream, type, seen.since, seen.until)}
     shown = {id for _, id in seen.records}
-    same = shown - {record.id for record in suspects}
-    here = {id: one for id in (known | shown) - priced if (one := ours.get(movement_key(stream, id))) is not None}
-    named = {id: replace(one, id=id) for id, one in here.items()}
-    theirs |= {id: one for id, one in named.items() if id in same}  # landed as it was shown again
-    theirs = {id: one for id, one in theirs.items() if id not in priced}
-    return compare(feed.type, theirs, named, as_of, partial(_cure, job, source))
+    posted = dict(_posted(job, stream, (known | shown) - priced))
+    suspects = [record for record in _different(job, stream, seen, posted) if record.id not in priced]
+    same = shown - {record.id for record in suspects}  # landed as it was shown again
+    theirs = {id: one for id, one in posted.items() if id in same} | _read(job, source, stream, suspects)
+    return compare(feed.type, theirs, posted, as_of, partial(_cure, job, source))
 
 
 def _cure(job: Job, source: Source, reason: Reason, one: Moved) -> str:
@@ -208,42 +206,41 @@ def _cure(job: Job, source: Source, reason: Reason, one: Moved) -> str:
 
 
 def _again(job: Job, source: Source, feed: Feed, since: datetime, as_of: datetime, deadline: Deadline) -> _Seen:
-    seen = _Seen(since)
-    window = Window(since, as_of + settling_of(source) + _SECOND)
-    for page in read(source.gateway, feed, window, None, Clock(job.monotonic, job.sleep)):
+    """Up to so many records, and as long as the run has time; what was left out then is not compared."""
+    seen = _Seen(since, as_of + settling_of(source) + _SECOND)
+    for page in read(source.gateway, feed, Window(seen.since, seen.until), None, Clock(job.monotonic, job.sleep)):
         for record in land(page.records, source.map.keep):
             if not feed.type or record.type == feed.type:
                 seen.records[record.type, record.id] = record
-        deadline.check()
-        if len(seen.records) > _RECORDS_MAX:
-            seen.since = min(record.occurred for record in seen.records.values())
+        if page.cursor is None and (len(seen.records) > _RECORDS_MAX or deadline.is_over):
+            instants = [record.occurred for record in seen.records.values()]
+            seen.since, seen.until = min(instants, default=seen.until) + _SECOND, max(instants, default=seen.until)
             break
     return seen
 
 
-def _different(job: Job, stream: Stream, seen: _Seen, ours: Mapping[str, Moved]) -> Iterator[Record]:
+def _different(job: Job, stream: Stream, seen: _Seen, posted: Mapping[str, Moved]) -> Iterator[Record]:
     """The records that we have not, or in another version, or that nothing was posted from."""
     records = list(seen.records.values())
     for start in range(0, len(records), _AT_ONCE):
         batch = records[start : start + _AT_ONCE]
         known = job.store.digests(stream, [record.id for record in batch])
         for record in batch:
-            if known.get((record.type, record.id)) != record.digest or movement_key(stream, record.id) not in ours:
+            if known.get((record.type, record.id)) != record.digest or record.id not in posted:
                 yield record
 
 
-def _posted(job: Job, stream: Stream, since: datetime) -> Iterator[tuple[str, Moved]]:
-    """What we posted in the buckets of the gateway, by the key of the movement."""
-    key, effective, sums = "", since, dict[tuple[str, str], int]()
-    for one in gateway_movements(job, stream.source, since):
-        if one.key != key:
-            if key:
-                yield key, Moved(key, effective, sums)
-            key, effective, sums = one.key, one.effective, {}
-        place = one.bucket, one.currency
-        sums[place] = sums.get(place, 0) + one.minor
-    if key:
-        yield key, Moved(key, effective, sums)
+def _posted(job: Job, stream: Stream, ids: Collection[str]) -> Iterator[tuple[str, Moved]]:
+    """What we posted of these movements in the buckets of the gateway, by ledger id."""
+    wanted = {movement_key(stream, id): id for id in ids}
+    every = gateway_movements(job, stream.source, job.rules.since(stream.source))
+    for key, lines in groupby(every, key=lambda one: one.key):
+        if key in wanted:
+            sums: dict[tuple[str, str], int] = {}
+            for one in lines:
+                place, effective = (one.bucket, one.currency), one.effective
+                sums[place] = sums.get(place, 0) + one.minor
+            yield wanted[key], Moved(wanted[key], effective, sums)
 
 
 def _read(job: Job, source: Source, stream: Stream, records: Sequence[Record]) -> dict[str, Moved]:
