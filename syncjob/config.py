@@ -15,13 +15,15 @@ from typing import TypeAlias, TypeVar
 
 from syncjob import chart, moment, secrets, timetable, yamlfile
 from syncjob.errors import Misconfigured, RecordRefused
-from syncjob.money import decimals
+from syncjob.money import Percent, decimals
 from syncjob.ports import Options
+from syncjob.posting import rules
+from syncjob.posting.rules import Fees, PostingRules, Sales, Treatment
 from syncjob.redact import Secret
 from syncjob.yamlfile import Node
 
 GROUPS = ("gateways", "accounting", "crm")
-SALES = ("invoiced_in_books",)
+_BOOKED = ("sales", "fees", "reverse_charge")  # how a gateway's money is booked
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}", re.ASCII)
 _CLOCK = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])", re.ASCII)
 _KEYS = ("books_zone", "home_currency", "start", "nightly_at", "schedule", "state", *GROUPS)
@@ -41,6 +43,9 @@ class Block:
     key: str  # the reference, never the key
     settings: Mapping[str, str]
     place: str  # file:line:column of the block
+    sales: Sales = Sales.INVOICED_IN_BOOKS  # gateways only: where the sales behind its payments are recorded
+    fees: Fees = Fees.ON_RECEIPT
+    reverse_charge: Percent | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,11 @@ class Config:
     state: str
     blocks: tuple[Block, ...]
     chart: chart.Chart
+    posting: PostingRules
+
+    def treatment(self, block: Block) -> Treatment:
+        """How a gateway account is booked."""
+        return Treatment(self.posting, block.connector, block.sales, block.fees, block.reverse_charge)
 
     def of(self, group: str) -> tuple[Block, ...]:
         """The blocks of one group, in the order in which they are written."""
@@ -85,6 +95,7 @@ def read(home: Path) -> Config:
         state=_state(home, top["state"].text() if "state" in top else "state/syncjob.sqlite"),
         blocks=blocks,
         chart=_chart(home),
+        posting=rules.load(home),
     )
 
 
@@ -131,18 +142,23 @@ def _blocks(group: str, node: Node) -> Iterable[Block]:
         key = fields["key"].text() if "key" in fields else ""
         block = Block(group, name, fields["connector"].text(), key, {}, place)
         allowed = dict(getattr(module(block), "SETTINGS", {}))
-        body.mapping(("connector", "key", *(("sales",) if group == "gateways" else ()), *allowed))
-        if group == "gateways":
-            _sales(body, fields)
-        settings = {word: value.text() for word, value in fields.items() if word not in ("connector", "key", "sales")}
-        yield Block(group, name, block.connector, key, settings, place)
+        booked = _BOOKED if group == "gateways" else ()
+        body.mapping(("connector", "key", *booked, *allowed))
+        settings = {word: value.text() for word, value in fields.items() if word not in ("connector", "key", *booked)}
+        block = replace(block, settings=settings)
+        yield _booked(block, body, fields) if booked else block
 
 
-def _sales(body: Node, fields: Mapping[str, Node]) -> None:
+def _booked(block: Block, body: Node, fields: Mapping[str, Node]) -> Block:
+    """A gateway's block with how its money is booked; where its sales are recorded must be said: a guess may double them."""
     if "sales" not in fields:
         why = "'sales' is missing: where are the sales behind these payments recorded?"
-        raise body.wrong(why, "add a line sales: invoiced_in_books (revenue is posted by your invoices, never by syncjob)")
-    fields["sales"].choice(SALES)
+        cure = "add a line sales: invoiced_in_books (your invoices post revenue), recorded_here or recorded_elsewhere"
+        raise body.wrong(why, f"{cure}; docs/posting.md explains them")
+    sales = Sales(fields["sales"].choice(Sales))
+    fees = Fees(fields["fees"].choice(Fees)) if "fees" in fields else Fees.ON_RECEIPT
+    rate = _placed(fields["reverse_charge"], Percent.of) if "reverse_charge" in fields else None
+    return replace(block, sales=sales, fees=fees, reverse_charge=rate)
 
 
 def _distinct(blocks: Iterable[Block]) -> None:

@@ -9,10 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from syncjob.model import Application, Invoice, Kind, Part, Transaction, movement_key
+from syncjob.model import NO_NUMBER, NOT_FOUND, Application, Invoice, Kind, Part, Transaction, movement_key
 from syncjob.moment import iso
 from syncjob.money import Money
-from syncjob.posting import APPLIED, claim
+from syncjob.posting import claim
+from syncjob.posting.rules import APPLIED
 
 BY_PERSON = "decided by a person"
 
@@ -139,7 +140,7 @@ def _receipt(one: Transaction, family: Sequence[str], books: Books, before: Appl
     wanted = named[0] if named else ""
     if not found:
         why = f"{one.references[0].place} names {one.references[0].text}, which the books do not list" if named else ""
-        return _credit(key, amount, "number not found" if named else "no number named", why, wanted)
+        return _credit(key, amount, NOT_FOUND if named else NO_NUMBER, why, wanted)
     if len(found) > 1 or len(named) > 1:
         others = ", ".join(sorted(invoice.number for invoice, _ in found.values()))
         return _credit(key, amount, "several numbers", f"names {', '.join(named)}", wanted, others)

@@ -161,7 +161,8 @@ class Transaction:
     net: Money
     presented: Money | None = None  # signed like gross
     rate_source: str = ""  # where an exchange between presented and settled comes from
-    taxes: tuple[Fee, ...] = ()
+    taxes: tuple[Fee, ...] = ()  # tax in `presented`, or in `gross` where nothing else was seen
+    product: str = ""  # what was sold, as far as the payment names it: tax rules may ask for it
     customer: str = ""
     references: tuple[Reference, ...] = ()
     description: str = ""
@@ -341,6 +342,14 @@ class Application:
     runner_up: str = ""
     wanted: str = ""  # the document number looked for, so that a later invoice finds its payment
     problem: Problem | None = None
+
+    @property
+    def sellable(self) -> bool:
+        """Whether nothing speaks for an invoice that it might be for, and nobody has decided what it is for."""
+        return self.rule in (NO_NUMBER, NOT_FOUND)
+
+
+NO_NUMBER, NOT_FOUND = "no number named", "number not found"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

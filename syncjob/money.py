@@ -171,6 +171,36 @@ def allocate(total: Money, weights: Sequence[int]) -> list[Money]:
     return [Money(sign * part, total.currency) for part in parts]
 
 
+@dataclass(frozen=True, slots=True)
+class Percent:
+    """An exact rate in percent: 7.7 % is 77 of 10."""
+
+    numerator: int
+    denominator: int
+
+    @classmethod
+    def of(cls, text: str) -> Percent:
+        """Read "19" or "7.7"; refuses what is no plain number from 0 to under 100, or has more than six decimals."""
+        whole, _, fraction = text.partition(".")
+        if not _PLAIN.fullmatch(text) or text.startswith("-") or len(whole) > 2 or len(fraction) > 6:
+            raise RecordRefused(f"rate is {text!r}, not a plain number of percent from 0 to under 100")
+        return cls(int(whole + fraction), 10 ** len(fraction))
+
+    def on(self, amount: Money) -> Money:
+        """So much percent of an amount, rounded half away from zero."""
+        return share(amount, self.numerator, 100 * self.denominator)
+
+    def within(self, amount: Money) -> Money:
+        """The part of an amount that a tax of so much percent makes up when it is included, rounded half away from zero."""
+        return share(amount, self.numerator, 100 * self.denominator + self.numerator)
+
+
+def share(amount: Money, part: int, whole: int) -> Money:
+    """part/whole of an amount, rounded half away from zero."""
+    sign = -1 if (amount.minor < 0) != (part < 0) else 1
+    return Money(sign * ((2 * abs(amount.minor * part) + whole) // (2 * whole)), amount.currency)
+
+
 def totals(amounts: Iterable[Money]) -> dict[str, Money]:
     """Sum amounts per currency, currencies in alphabetical order."""
     sums: dict[str, int] = {}

@@ -12,8 +12,11 @@ from syncjob import config
 from syncjob.errors import Misconfigured
 from syncjob.mapping import files, jsonschema
 from syncjob.mapping.jsonschema import NAMES_OF_MAPS
-from syncjob.mapping.shapes import TEXT, Schema, closed, document
+from syncjob.mapping.shapes import TEXT, Schema, closed, document, one_or_more
+from syncjob.model import FactKind, Kind, Role
+from syncjob.posting.rules import BALANCES, COUNTERED, FEE_ROLES, Fees, Sales
 
+POSTING = "posting.yaml"
 SYNCJOB_YAML = "syncjob.yaml"
 _PATTERN_OF_SPAN = {"pattern": "^[0-9]{1,6}[smhd]$"}
 _SAYS = {
@@ -34,6 +37,8 @@ _SAYS = {
     "connector": "Which kind of gateway, books or CRM this is.",
     "key": "Where the key stands, never the key itself: env:NAME, file:PATH, keyring:SERVICE/NAME or command:...",
     "sales": "Where the sales behind these payments are recorded.",
+    "fees": "How the gateway's fees come to the books: on the receipt (if nothing is said), each by itself, or once a month.",
+    "reverse_charge": "Percent of tax that you owe yourself on the gateway's fees, and deduct.",
 }
 _SHAPES: Mapping[str, Schema] = {
     "books_zone": {"type": "string"},
@@ -47,13 +52,15 @@ _SHAPES: Mapping[str, Schema] = {
     "jitter": {"type": "string", **_PATTERN_OF_SPAN},
     "misfire_grace": {"type": "string", **_PATTERN_OF_SPAN},
     "key": {"type": "string"},
-    "sales": {"enum": list(config.SALES)},
+    "sales": {"enum": [one.value for one in Sales]},
+    "fees": {"enum": [one.value for one in Fees]},
+    "reverse_charge": {"type": ["string", "number"]},
 }
 
 
 def names() -> tuple[str, ...]:
     """What there is a schema for without a home: syncjob.yaml, each kind of file, and each map that is here."""
-    return (SYNCJOB_YAML, *NAMES_OF_MAPS, *(name for name in files.known() if name.partition("/")[0] in files.KINDS))
+    return (SYNCJOB_YAML, POSTING, *NAMES_OF_MAPS, *(name for name in files.known() if name.partition("/")[0] in files.KINDS))
 
 
 def text(name: str, home: Path | None = None) -> str:
@@ -65,6 +72,8 @@ def schema(name: str, home: Path | None = None) -> Schema:
     """The schema of a name; of a map, with the field schema of the home where there is one."""
     if name == SYNCJOB_YAML:
         return _syncjob_yaml({group: config.connectors(group) for group in config.GROUPS})
+    if name == POSTING:
+        return _posting()
     if name in NAMES_OF_MAPS:
         return jsonschema.schema(name)
     if "/" not in name:
@@ -112,7 +121,7 @@ def _syncjob_yaml(connectors: Mapping[str, Mapping[str, Callable[[], ModuleType]
 
 def _block(group: str, known: Mapping[str, Callable[[], ModuleType]]) -> Schema:
     """One configured connector; what else may stand there follows from which connector it is."""
-    fixed = {word: _said(word) for word in ("connector", "key", *(("sales",) if group == "gateways" else ()))}
+    fixed = {word: _said(word) for word in ("connector", "key", *(config._BOOKED if group == "gateways" else ()))}
     fixed["connector"] |= {"enum": sorted(known)}
     of_each = []
     for name in sorted(known):
@@ -125,3 +134,38 @@ def _block(group: str, known: Mapping[str, Callable[[], ModuleType]]) -> Schema:
 
 def _said(word: str) -> Schema:
     return {"description": _SAYS[word], **_SHAPES.get(word, {})}
+
+
+# ---------------------------------------------------------------- mappings/posting.yaml
+
+
+def _posting() -> Schema:
+    roles: Schema = {"enum": [role.value for role in Role if role not in BALANCES]}
+    kinds = [kind.value for kind in Kind]
+    fees: Schema = {"enum": [role.value for role in FEE_ROLES]}
+    some: Schema = {"type": "string", "minLength": 1}
+
+    def movement(against: Schema) -> Schema:
+        return {"oneOf": [closed({"against": against, "fees": fees}, ("against", "fees")), closed({"hold": some}, ("hold",))]}
+
+    settles = closed({"settles": one_or_more({"enum": kinds}), "from": roles, "to": roles}, ("settles", "from", "to"))
+    fact: Schema = {"oneOf": [settles, closed({"no_entry": some}, ("no_entry",))]}
+    day: Schema = {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}
+    words: dict[str, Schema] = {
+        "name": TEXT,
+        "country": one_or_more({"type": "string", "pattern": "^[A-Z]{2}$"}),
+        "product": TEXT,
+        "rate": {"type": ["string", "number"]},
+        "since": day,
+        "until": day,
+    }
+    any_role: Schema = {"enum": [role.value for role in Role]}
+    moved = {one.value: movement({"const": COUNTERED[one][0].value} if one in COUNTERED else roles) for one in Kind}
+    facts = [fact.value for fact in FactKind]
+    properties: dict[str, Schema] = {
+        "movements": closed(moved, kinds),
+        "types": {"type": "object", "additionalProperties": {"type": "object", "additionalProperties": movement(any_role)}},
+        "facts": closed(dict.fromkeys(facts, fact), facts),
+        "tax": {"type": "array", "items": closed(words, ("name", "rate"))},
+    }
+    return document(POSTING, "What each movement of money means in the sub-ledger.", closed(properties, ("movements", "facts")))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from syncjob import shipped
 from syncjob.cli import main
 from syncjob.jobs.cases import Bench, Finding, Trial
-from syncjob.mapping import cases, files
+from syncjob.mapping import cases
 from syncjob.mapping.cases import CaseFile
 
 ROOT = Path(__file__).parent.parent
@@ -20,7 +21,7 @@ def run(*arguments: object) -> int:
 
 def edited(home: Path, map: str, old: str, new: str) -> None:
     """The home's own copy of a shipped map in which one line says something else."""
-    text = (files.shipped() / f"{map}.yaml").read_text(encoding="utf-8")
+    text = (shipped.folder() / f"{map}.yaml").read_text(encoding="utf-8")
     assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {map}"
     path = home / f"mappings/{map}.yaml"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -29,7 +30,7 @@ def edited(home: Path, map: str, old: str, new: str) -> None:
 
 def own_case(home: Path, name: str, old: str, new: str, called: str = "") -> CaseFile:
     """The home's own copy of a shipped case in which one line says something else."""
-    text = (files.shipped() / f"cases/{name}.yaml").read_text(encoding="utf-8")
+    text = (shipped.folder() / f"cases/{name}.yaml").read_text(encoding="utf-8")
     assert old in text
     path = home / f"mappings/cases/{name}.yaml"
     path = path.with_stem(called or path.stem)

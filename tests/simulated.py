@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 import os
+import shutil
 import sqlite3
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,6 +39,28 @@ class House:
             rows = csv.writer(file, lineterminator="\n")
             for one in invoices:
                 rows.writerow([one[name] for name in ("number", "customer", "email", "currency", "total", "issued", "due")])
+
+    @classmethod
+    def copied(cls, original: Path, folder: Path) -> House:
+        """A home that goes on from a copy of another one."""
+        shutil.copytree(original, folder)
+        house = object.__new__(cls)
+        house.folder, house.whole = folder, False
+        return house
+
+    def set(self, old: str, new: str) -> None:
+        """Write something else into syncjob.yaml."""
+        path = self.folder / "syncjob.yaml"
+        text = path.read_text(encoding="utf-8")
+        assert old in text
+        path.write_text(text.replace(old, new), encoding="utf-8")
+
+    @contextmanager
+    def job(self) -> Iterator[Job]:
+        """The job of this home, for what no verb does."""
+        settings = config.read(self.folder)
+        with closing(Store.open(settings.state, create=True)) as store:
+            yield assemble(settings, store, {**os.environ, "KEY": "sk_test_sandbox"})
 
     def run(
         self,

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent / "syncjob"
 
 # A room is a module, or a package with all that is in it. "gateways.*": each module in it is a room of its own.
 FLOORS: dict[float, str] = {
-    0: "money moment redact yamlfile strictjson csvfile wholefile",
+    0: "money moment redact yamlfile strictjson csvfile wholefile shipped",
     1: "model",
     2: "ports places crosswalk",
     3: "mapping posting matching plan deliver reconcile landing chart roles summary workflows audit timetable",

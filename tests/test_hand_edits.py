@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, date, datetime
@@ -43,10 +42,7 @@ def month(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]
 def house(month: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> House:
     monkeypatch.setenv("KEY", "sk_test_sandbox")
     folder, _ = month
-    shutil.copytree(folder, tmp_path / "home")
-    house = object.__new__(House)
-    house.folder, house.whole = tmp_path / "home", False
-    return house
+    return House.copied(folder, tmp_path / "home")
 
 
 def directives(text: str) -> list[str]:

@@ -20,7 +20,7 @@ from syncjob.cli import main
 from syncjob.cli.templates import syncjob_yaml
 from syncjob.errors import Misconfigured
 from syncjob.mapping import words
-from syncjob.mapping.files import shipped
+from syncjob.shipped import folder as shipped
 
 ROOT = Path(__file__).parent.parent
 COMMITTED = ROOT / "docs/schemas"

@@ -29,9 +29,9 @@ from stripe_objects import (
 )
 
 from syncjob.errors import Problem
-from syncjob.mapping.files import shipped
 from syncjob.model import Fee, Kind, Record, Reference, Refusal, Transaction
 from syncjob.money import Money
+from syncjob.shipped import folder as shipped
 
 THE_MAP = "which mappings/gateways/stripe.yaml"
 UNKNOWN = "which ISO 4217 does not list with its decimals; it is never guessed"

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from case_bench import BOOKS, CRM, ROOT, SHIPPED, STRIPE, edited, line, own_case, run, said, tried
 
+from syncjob import shipped
 from syncjob.errors import Misconfigured
 from syncjob.jobs.cases import Bench
-from syncjob.mapping import cases, files
+from syncjob.mapping import cases
 from syncjob.mapping.cases import CaseFile
 
 ASKED_FOR = {  # of every map
@@ -189,14 +190,14 @@ RULES = {"as", "from", "record", "where"}  # stand as deep as words do
 
 def telling(map: str) -> list[tuple[int, str]]:
     """The lines of a shipped map that say what things mean, not only what is kept; words of look-ups are looked for below."""
-    text = (files.shipped() / f"{map}.yaml").read_text(encoding="utf-8")
+    text = (shipped.folder() / f"{map}.yaml").read_text(encoding="utf-8")
     lines = [(number, line) for number, line in enumerate(text.splitlines()) if line.strip() and line.strip()[0] != "#"]
     begin = next(number for number, line in lines if line.startswith(("movements:", "documents:")))
     return [(number, line) for number, line in lines if number > begin and (map != STRIPE or not WORD.fullmatch(line))]
 
 
 def test_every_word_of_a_look_up_stands_in_a_case():
-    map_ = (files.shipped() / f"{STRIPE}.yaml").read_text(encoding="utf-8")
+    map_ = (shipped.folder() / f"{STRIPE}.yaml").read_text(encoding="utf-8")
     words = {found[1] for line in map_.splitlines() if (found := WORD.fullmatch(line))}
     shown = "".join(file.path.read_text(encoding="utf-8") for file in SHIPPED if file.map == STRIPE)
     assert len(words) > 80
@@ -208,7 +209,7 @@ SAYS_NOTHING_NEW = {"    date: effective"}  # what is meant where nothing is sai
 
 @pytest.mark.parametrize("map", [STRIPE, BOOKS, CRM])
 def test_no_line_of_a_shipped_map_can_be_left_out_unnoticed(map: str, home: Path):
-    text = (files.shipped() / f"{map}.yaml").read_text(encoding="utf-8").splitlines()
+    text = (shipped.folder() / f"{map}.yaml").read_text(encoding="utf-8").splitlines()
     known = [file for file in SHIPPED if file.map == map]
     path = home / f"mappings/{map}.yaml"
     path.parent.mkdir(parents=True)
@@ -237,4 +238,4 @@ def test_what_no_map_decides_is_said_to_be_the_posting_rules(home: Path):
 @pytest.mark.parametrize("name", [f"{STRIPE}/fee", f"{BOOKS}/fee"])
 def test_the_page_shows_cases_as_they_stand(name: str):
     page = (ROOT / "docs/mapping.md").read_text(encoding="utf-8")
-    assert (files.shipped() / f"cases/{name}.yaml").read_text(encoding="utf-8") in page
+    assert (shipped.folder() / f"cases/{name}.yaml").read_text(encoding="utf-8") in page

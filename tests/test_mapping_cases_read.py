@@ -13,8 +13,8 @@ from case_bench import BOOKS, CRM, ROOT, SHIPPED, STRIPE, edited, line, own_case
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncjob import yamlfile
-from syncjob.mapping import cases, casetext, files
+from syncjob import shipped, yamlfile
+from syncjob.mapping import cases, casetext
 from syncjob.mapping.comparing import normal
 
 GOLDEN = Path(__file__).parent / "fixtures/mapping/failing_cases.txt"
@@ -66,7 +66,7 @@ def test_movements_and_documents_too_many_and_too_few_are_named(home: Path):
     own_case(home, f"{BOOKS}/decline", "documents: []", "documents:\n  - {kind: receipt, key: books:x}")
     (finding,) = tried(home, f"{BOOKS}/decline").findings
     assert said(finding) == ("document books:x, ", "this document", "nothing")
-    text = (files.shipped() / f"cases/{BOOKS}/fee.yaml").read_text()
+    text = (shipped.folder() / f"cases/{BOOKS}/fee.yaml").read_text()
     own_case(home, f"{BOOKS}/fee", text[text.index("documents:") :], "documents: []\n")
     (finding,) = tried(home, f"{BOOKS}/fee").findings
     assert said(finding)[:2] == ("document books:shop:txn_5Example:expense, ", "nothing")
@@ -138,7 +138,7 @@ def test_what_the_case_does_not_write_must_not_come(home: Path):
 
 
 def test_a_targets_case_may_show_its_records_itself(home: Path):
-    shown = (files.shipped() / f"cases/{STRIPE}/fee.yaml").read_text(encoding="utf-8")
+    shown = (shipped.folder() / f"cases/{STRIPE}/fee.yaml").read_text(encoding="utf-8")
     records = "gateway: stripe\n" + shown[shown.index("subject:") : shown.index("means:")]
     own_case(home, f"{BOOKS}/fee", "from: gateways/stripe/fee\n", records)
     assert tried(home, f"{BOOKS}/fee").passed
@@ -227,7 +227,7 @@ def test_what_a_failing_case_says(home: Path, capsys: pytest.CaptureFixture[str]
     assert run("mapping", "test", "--case", "refund_partial") == 2
     out = capsys.readouterr().out
     assert max(map(len, out.splitlines()[:-2])) <= 80
-    for folder, word in ((home, "HOME"), (files.shipped(), "SHIPPED")):
+    for folder, word in ((home, "HOME"), (shipped.folder(), "SHIPPED")):
         out = out.replace(str(folder), word)
     out = re.sub(r"(mappings/\w+/\w+\.yaml):\d+", r"\1:N", out)  # the maps may grow; the cases are these
     assert out == GOLDEN.read_text(encoding="utf-8")

@@ -11,8 +11,9 @@ from stripe_objects import STRIPE, charge, customer, dispute, invoice_payment, l
 from syncjob import yamlfile
 from syncjob.errors import Misconfigured
 from syncjob.mapping import load_gateway, load_target
-from syncjob.mapping.files import KINDS, shipped
+from syncjob.mapping.files import KINDS
 from syncjob.model import Kept, Kind, canonical
+from syncjob.shipped import folder as shipped
 
 REPOSITORY = Path(__file__).parent.parent
 NAME = "mappings/gateways/stripe.yaml"
@@ -97,8 +98,8 @@ def test_what_is_kept_of_a_charge_is_what_the_map_reads():
     kept = STRIPE.keep["charge"]
     assert [".".join(path) for path in kept.fields] == [
         *("amount", "balance_transaction", "created", "currency", "customer", "description", "failure_code"),
-        *("failure_message", "metadata.invoice", "metadata.invoice_id", "metadata.invoice_number", "outcome.reason"),
-        *("outcome.seller_message", "payment_intent", "status"),
+        *("failure_message", "metadata.invoice", "metadata.invoice_id", "metadata.invoice_number", "metadata.product"),
+        *("outcome.reason", "outcome.seller_message", "payment_intent", "status"),
     ]
     assert [".".join(path) for path in kept.personal] == [
         *(f"billing_details.address.{part}" for part in ("city", "country", "line1", "line2", "postal_code", "state")),

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from syncjob import yamlfile
 from syncjob.errors import Misconfigured
 from syncjob.mapping import load_gateway, load_target
-from syncjob.mapping.files import shipped
 from syncjob.mapping.filling import FIELD_WORDS
 from syncjob.mapping.rules import MAKES, RULE_WORDS
 from syncjob.mapping.spelled import SPELLINGS
+from syncjob.shipped import folder as shipped
 from syncjob.yamlfile import DEPTH_MAX, SIZE_MAX_BYTES
 
 SENTENCE = re.compile(r"mappings/[a-z/_0-9-]+\.(?:yaml|csv|json):([0-9]+):([0-9]+): [^\n]+")

@@ -18,11 +18,11 @@ from syncjob.errors import Misconfigured
 from syncjob.mapping import GatewayMap, load_gateway
 from syncjob.mapping.counting import What
 from syncjob.mapping.explaining import explained
-from syncjob.mapping.files import shipped
 from syncjob.model import Kind, Transaction
 from syncjob.moment import from_text, zone
 from syncjob.money import Money, plain
 from syncjob.posting import post
+from syncjob.shipped import folder as shipped
 from syncjob.strictjson import read as read_json
 
 SHIPPED = (shipped() / "gateways/stripe.yaml").read_text(encoding="utf-8")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import re
-import shutil
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
@@ -41,10 +40,7 @@ def month(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture
 def house(month: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> House:
     monkeypatch.setenv("KEY", "sk_test_sandbox")
-    shutil.copytree(month, tmp_path / "home")
-    house = object.__new__(House)
-    house.folder, house.whole = tmp_path / "home", False
-    return house
+    return House.copied(month, tmp_path / "home")
 
 
 def said(house: House, capsys: pytest.CaptureFixture[str], *words: str, code: int = EXIT_OK) -> str:

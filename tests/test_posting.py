@@ -29,10 +29,11 @@ from stories import (
 )
 
 from syncjob.errors import RecordRefused
-from syncjob.model import Entry, FactKind, Fee, Kind, Line, Part, Role, Transaction
+from syncjob.model import BUCKETS, Entry, FactKind, Fee, Kind, Line, Part, Role, Transaction
 from syncjob.moment import from_text, zone
 from syncjob.money import Money
-from syncjob.posting import AGAINST, APPLIED, BUCKETS, apply, changed, claim, open_balance, post, post_facts, undo
+from syncjob.posting import apply, changed, claim, open_balance, post, post_facts, undo
+from syncjob.posting.rules import APPLIED, standard
 
 
 def posted(*transactions: Transaction) -> list[Entry]:
@@ -67,7 +68,8 @@ def test_each_movement_moves_these_accounts(story: Transaction, accounts: dict[s
 
 
 def test_every_kind_of_movement_has_its_rule() -> None:
-    assert set(AGAINST) == set(Kind)
+    assert set(standard().movements) == set(Kind)
+    assert set(standard().facts) == set(FactKind)
 
 
 def test_tax_on_a_fee_goes_to_its_own_account_and_a_fee_given_back_lowers_it() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -48,10 +47,7 @@ def first_night(world: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def house(first_night: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> House:
     """A home after a night that tied; each story plants its defect into a copy."""
     monkeypatch.setenv("KEY", "sk_test_sandbox")
-    shutil.copytree(first_night, tmp_path / "home")
-    house = object.__new__(House)
-    house.folder, house.whole = tmp_path / "home", False
-    return house
+    return House.copied(first_night, tmp_path / "home")
 
 
 def reconcile(house: House, capsys: pytest.CaptureFixture[str], *more: str) -> tuple[int, Any]:

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from syncjob import yamlfile
-from syncjob.mapping.files import shipped
 from syncjob.mapping.vendor import holds
+from syncjob.shipped import folder as shipped
 
 CATALOGUE = Path(__file__).parents[2] / "shared/specs/gateways/stripe_object_fields_2026-10-28.json"
 SCHEMA = yamlfile.load(shipped() / "schemas/stripe.yaml", "mappings/schemas/stripe.yaml").mapping()

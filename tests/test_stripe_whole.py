@@ -27,7 +27,6 @@ REFUSED = {
     *("financing_paydown", "financing_paydown_reversal", "financing_payout", "financing_payout_reversal"),
     *("issuing_authorization_hold", "issuing_authorization_release", "issuing_transaction", "issuing_dispute"),
     *("issuing_dispute_provisional_credit", "issuing_dispute_provisional_credit_reversal"),
-    *("platform_earning", "platform_earning_refund"),
 }
 
 

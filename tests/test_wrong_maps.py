@@ -10,7 +10,7 @@ import pytest
 
 from syncjob.errors import Misconfigured
 from syncjob.mapping import GatewayMap, TargetMap, load_gateway, load_target
-from syncjob.mapping.files import shipped
+from syncjob.shipped import folder as shipped
 
 CORPUS = Path(__file__).parent / "fixtures/mapping/wrong_maps.txt"
 WRONG = re.compile(r"(mappings/\S+?\.yaml):(\d+):(\d+): (.+)")

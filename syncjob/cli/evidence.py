@@ -13,7 +13,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias
 
 from syncjob.errors import Misconfigured, RecordRefused
-from syncjob.model import Application, Delivery, DocumentKind, Entry, Kind, Reading, Transaction, document_key, movement_key
+from syncjob.model import Application, Delivery, Entry, Kind, Reading, Transaction, movement_key
 from syncjob.moment import business_date, iso
 from syncjob.money import plain
 
@@ -223,7 +223,7 @@ def _entry(entry: Entry, documents: Sequence[str]) -> tuple[Cell, ...]:
     )
 
 
-_MOVEMENTS = frozenset({*(kind.value for kind in Kind), "application"})  # their origin is a ledger id
+_MOVEMENTS = frozenset({*(kind.value for kind in Kind), "application", "fees"})  # their origin is a ledger id
 
 
 def _line(number: int, line: Line, code: str | None) -> tuple[Cell, ...]:
@@ -250,30 +250,11 @@ def _code(chart: Chart, entry: Entry, line: Line) -> str | None:
 
 
 def carried(story: Story) -> dict[str, list[tuple[str, str]]]:
-    """Entry key -> the documents that bring it to books, as (target, document key), by the keys that planning gives them."""
-    keys = {(one.target, one.key) for one in story.deliveries}
+    """Entry key -> the documents that bring it to books, as (target, document key)."""
     found: dict[str, list[tuple[str, str]]] = {}
-    for target, entry in sorted(story.posted):
-        movement, applied, version = entry.partition(":application:")
-        own = _application(target, movement, version, keys) if applied else None
-        document = own or next((key for key in _names(target, movement) if (target, key) in keys), None)
-        if document is not None:
-            found.setdefault(entry, []).append((target, document))
+    for (target, entry), document in sorted(story.posted.items()):
+        found.setdefault(entry, []).append((target, document))
     return found
-
-
-def _names(target: str, entry: str) -> Iterator[str]:
-    return (document_key(target, entry, kind) for kind in DocumentKind)
-
-
-def _application(target: str, movement: str, version: str, keys: set[tuple[str, str]]) -> str | None:
-    """The document of its own that an application has, None where its receipt took it along."""
-    prefix = document_key(target, movement, DocumentKind.APPLICATION) + ":"
-    part = version.replace(":undo", "u")
-    for owner, key in keys:
-        if owner == target and key.startswith(prefix) and part in key.removeprefix(prefix).split("+"):
-            return key
-    return None
 
 
 # ---------------------------------------------------------------- documents

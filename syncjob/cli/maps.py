@@ -56,14 +56,14 @@ def list_words() -> None:
                 click.echo(_filled(word.example, " " * 20))
 
 
-@verb("edit", "syncjob mapping edit gateways/stripe")
+@verb("edit", "syncjob mapping edit gateways/stripe", "syncjob mapping edit posting")
 @click.argument("name")
 def edit(name: str) -> None:
     """Copy a shipped map into the home, to change it there.
 
-    NAME is the map's folder and name, such as gateways/stripe, accounting/beancount or crm/sqlite; maps and look-up tables
-    (tables/NAME) that an installed connector brings count as well. The copy wins over the original from then on. Nothing that
-    exists is overwritten.
+    NAME is the map's folder and name, such as gateways/stripe, accounting/beancount or crm/sqlite, or posting for the posting
+    rules; maps and look-up tables (tables/NAME) that an installed connector brings count as well. The copy wins over the
+    original from then on. Nothing that exists is overwritten.
     """
     from syncjob.mapping import files
 

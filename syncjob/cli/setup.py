@@ -26,10 +26,17 @@ if TYPE_CHECKING:
 @click.option("--zone", default="Europe/Berlin", show_default=True, help="The zone of the books: it makes a payment's day.")
 @click.option("--currency", default="EUR", show_default=True, help="The home currency of the books.")
 @click.option("--gateway-name", default="stripe", show_default=True, help="What the gateway account is called from now on.")
+@click.option(
+    "--sales",
+    type=click.Choice(["invoiced_in_books", "recorded_here", "recorded_elsewhere"]),
+    default="invoiced_in_books",
+    show_default=True,
+    help="Where the sales behind the payments are recorded.",
+)
 @click.option("--live", is_flag=True, help="Choose each role's account from those that the books have.")
 @click.option("--books", type=click.Path(path_type=Path), metavar="DIR", help="With --live: your Beancount ledger's folder.")
 @click.option("--force", is_flag=True, help="With --live: write accounts.csv anew, even where you changed it.")
-def init(zone: str, currency: str, gateway_name: str, live: bool, books: Path | None, force: bool) -> int:
+def init(zone: str, currency: str, gateway_name: str, sales: str, live: bool, books: Path | None, force: bool) -> int:
     """Write a commented syncjob.yaml and accounts.csv.
 
     The cut-over (start) is midnight today in the books' zone: nothing older is posted by itself. Nothing that exists is
@@ -40,7 +47,7 @@ def init(zone: str, currency: str, gateway_name: str, live: bool, books: Path | 
     if (books or force) and not live:
         raise Misconfigured("--books and --force belong to --live; add it")
     if not live:
-        _begin(home, zone, currency, gateway_name)
+        _begin(home, zone, currency, gateway_name, sales)
         click.echo(f"Next:\n  syncjob auth {gateway_name} --home {home}\n  syncjob check --live --home {home}")
         return EXIT_OK
     from syncjob.cli.choosing import choose, is_ledger
@@ -48,13 +55,13 @@ def init(zone: str, currency: str, gateway_name: str, live: bool, books: Path | 
     if books and not is_ledger(books):
         raise Misconfigured(f"--books is {books}, and no *.beancount file is there; name the folder of your ledger")
     if not (home / "syncjob.yaml").exists():
-        _begin(home, zone, currency, gateway_name, books.absolute() if books else None)
+        _begin(home, zone, currency, gateway_name, sales, books.absolute() if books else None)
     elif books:
         raise Misconfigured(f"{home / 'syncjob.yaml'} names its books already; write path: {books} there and leave --books out")
     return choose(home.absolute(), force=force)
 
 
-def _begin(home: Path, zone: str, currency: str, gateway: str, books: Path | None = None) -> None:
+def _begin(home: Path, zone: str, currency: str, gateway: str, sales: str, books: Path | None = None) -> None:
     """Write a new home whose cut-over is midnight today; `books` is a ledger that somebody keeps already."""
     from syncjob import moment
     from syncjob.cli.house import now
@@ -62,7 +69,7 @@ def _begin(home: Path, zone: str, currency: str, gateway: str, books: Path | Non
     where = moment.zone(zone)
     _known_currency(currency)
     start = moment.iso(moment.start_of(moment.business_date(now(), where), where))
-    write_home(home, zone=zone, currency=currency, start=start, gateway=gateway, key="env:STRIPE_KEY", books=books)
+    write_home(home, zone=zone, currency=currency, start=start, gateway=gateway, key="env:STRIPE_KEY", sales=sales, books=books)
     click.echo(f"Wrote syncjob.yaml and accounts.csv in {home}: read both.")
     if books:
         click.echo(f'Add to your main file in {books}:\n  include "[0-9][0-9][0-9][0-9]-[0-9][0-9].beancount"')
@@ -86,6 +93,7 @@ def write_home(
     start: str,
     gateway: str,
     key: str,
+    sales: str = "invoiced_in_books",
     more: dict[str, str] | None = None,
     books: Path | None = None,
 ) -> None:
@@ -100,7 +108,7 @@ def write_home(
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,39}", gateway, re.ASCII):
         cure = "use lower-case letters, digits and '-', beginning with a letter"
         raise Misconfigured(f"the gateway's name is {gateway!r}; {cure}")
-    text = templates.syncjob_yaml(zone=zone, currency=currency, start=start, gateway=gateway, key=key, more=more)
+    text = templates.syncjob_yaml(zone=zone, currency=currency, start=start, gateway=gateway, key=key, sales=sales, more=more)
     files = {
         home / "syncjob.yaml": text if books is None else _with_books(text, books),
         home / "accounts.csv": templates.accounts_csv(gateway),

@@ -39,8 +39,15 @@ gateways:
     # Where the key stands, never the key itself: env:NAME, file:PATH, keyring:SERVICE/NAME or command:...
     # A restricted key that may read is enough; docs/connectors/stripe.md says what to click.
     key: {key}
-    # Where the sales behind the payments are recorded: your invoices post revenue and tax, syncjob never does.
-    sales: invoiced_in_books
+    # Where the sales behind the payments are recorded. A wrong word here doubles revenue, so docs/posting.md is worth a look:
+    #   invoiced_in_books   your invoices post revenue and tax; syncjob only pays them
+    #   recorded_here       there are no invoices: syncjob posts revenue and tax
+    #   recorded_elsewhere  the shop's own system posts them: receipts clear the control account
+    sales: {sales}
+    # How the gateway's fees come to the books: on_receipt, own_expense (each by itself) or monthly_bill.
+    # fees: on_receipt
+    # Percent of tax that you owe yourself on the gateway's fees, and deduct, where it charges none:
+    # reverse_charge: "19"
 {more}
 accounting:
   # Plain-text books for Beancount and Fava in books/; your open invoices stand in books/invoices.csv.
@@ -82,7 +89,7 @@ write_off,,,Expenses:WriteOffs
 fx,,,Expenses:Exchange
 fx_conversion,,,Equity:Conversions
 rounding,,,Expenses:Rounding
-# where sales are recorded by syncjob one day
+# where sales are recorded here
 revenue,,,Income:Sales
 deferred_revenue,,,Liabilities:DeferredRevenue
 returns,,,Income:Returns
@@ -94,11 +101,18 @@ opening,,,Equity:Opening
 
 
 def syncjob_yaml(
-    *, zone: str, currency: str, start: str, gateway: str, key: str, more: Mapping[str, str] | None = None
+    *,
+    zone: str,
+    currency: str,
+    start: str,
+    gateway: str,
+    key: str,
+    sales: str = "invoiced_in_books",
+    more: Mapping[str, str] | None = None,
 ) -> str:
     """A commented syncjob.yaml; `more` are further settings of the gateway."""
     extra = "".join(f"    {name}: {value}\n" for name, value in (more or {}).items())
-    return _YAML.format(zone=zone, currency=currency, start=f'"{start}"', gateway=gateway, key=key, more=extra)
+    return _YAML.format(zone=zone, currency=currency, start=f'"{start}"', gateway=gateway, key=key, sales=sales, more=extra)
 
 
 def accounts_csv(gateway: str) -> str:

@@ -22,6 +22,7 @@ from syncjob.errors import (
     exit_code,
 )
 from syncjob.jobs import charts, reconciling
+from syncjob.jobs.bills import post_bills
 from syncjob.jobs.customers import link_by_email
 from syncjob.jobs.delivery import deliver, recover
 from syncjob.jobs.job import Deadline, Intake, Job, OutOfTime, Sink, Source, Tally
@@ -157,6 +158,8 @@ def _stages(job: Job, sources: tuple[Source, ...], sinks: tuple[Sink, ...], way:
         _settle_balances(job, read, bound, way.deadline, tally)
     for one in sources:
         open_books(job, one, tally, look_again=way.at_night or way.intake is not None)
+        if way.at_night and one in read:
+            post_bills(job, one)
     if way.dry:
         return []
     for sink in ready:

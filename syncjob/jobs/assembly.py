@@ -26,12 +26,13 @@ def assemble(config: Config, store: Store, environ: Mapping[str, str]) -> Job:
         random=random.random,
         meter=Meter(),
     )
-    sources = []
+    sources, treatments = [], {}
     for block in config.of("gateways"):
         chosen = blocks.options(config, block, environ)
         field_map = mapping.load_gateway(block.connector, config.home)
         print_ = secrets.fingerprint(chosen.secret, block.name) if chosen.secret else ""
         sources.append(Source(blocks.module(block).connect(chosen, http), field_map, print_))
+        treatments[block.name] = config.treatment(block)
     sinks = []
     for group in ("accounting", "crm"):
         for block in config.of(group):
@@ -45,7 +46,7 @@ def assemble(config: Config, store: Store, environ: Mapping[str, str]) -> Job:
         store=store,
         sources=tuple(sources),
         sinks=tuple(sinks),
-        rules=Rules(config.zone, config.home_currency, config.start, config.chart, ledgers),
+        rules=Rules(config.zone, config.home_currency, config.start, config.chart, ledgers, treatments=treatments),
         nightly_at=config.nightly_at,
         now=lambda: datetime.now(UTC),
         monotonic=time.monotonic,

@@ -25,6 +25,8 @@ from syncjob.model import Delivery, DocumentKind, Invoice, Json, Part, Reading, 
 from syncjob.moment import from_text
 from syncjob.money import Money
 from syncjob.plan import Decided, Known, Ledger, Rules, invoice_documents, plan
+from syncjob.posting import rules as rules_of
+from syncjob.posting.rules import Treatment
 from syncjob.yamlfile import Place
 
 HOME_CURRENCY = "EUR"
@@ -168,7 +170,8 @@ class Bench:
         reading = read(gateway, shown, records)
         recorder, is_books = Recorder(map), case.file.kind == "accounting"
         ledger = Ledger(BOOKS if is_books else CRM, recorder, is_books, frozenset(DocumentKind))
-        rules = Rules(case.zone, HOME_CURRENCY, START, CHART, (ledger,))
+        how = Treatment(rules_of.load(self.home), shown.gateway)
+        rules = Rules(case.zone, HOME_CURRENCY, START, CHART, (ledger,), treatments={SOURCE: how})
         known = Known(subject=shown.subject, source=SOURCE, records=tuple(records), reading=reading, map=gateway.digest)
         try:
             decided = plan(known, rules, Books(case.invoices, {}), {})

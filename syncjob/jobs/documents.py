@@ -91,7 +91,8 @@ def documented(config: Config, store: Store, story: Story, gateway: GatewayMap) 
 def _of_ledger(
     config: Config, store: Store, known: Known, ledger: Ledger, recorder: Recorder, map: str
 ) -> Sequence[Documented]:
-    rules = Rules(config.zone, config.home_currency, config.start, config.chart, (ledger,))
+    treatments = {block.name: config.treatment(block) for block in config.of("gateways")}
+    rules = Rules(config.zone, config.home_currency, config.start, config.chart, (ledger,), treatments=treatments)
     rules = with_starts(rules, store, [known.source])
     numbers = wanted_numbers([known], rules.decisions)
     books = Books(store.invoices(numbers) if numbers else [], store.applied(numbers) if numbers else {})

@@ -11,7 +11,7 @@ from typing import Any, cast
 from syncjob.errors import Misconfigured
 from syncjob.mapping import GatewayMap
 from syncjob.matching import Books, Decision, normal
-from syncjob.model import Application, Invoice, Json, Transaction, movement_key
+from syncjob.model import Application, Invoice, Json, Role, Transaction, movement_key
 from syncjob.moment import from_text, iso
 from syncjob.money import Money
 from syncjob.posting import claim
@@ -54,13 +54,14 @@ def unmatched(store: Store, maps: Mapping[str, GatewayMap], invoices: Sequence[I
             readable = [record for record in story.records if record.problem is None]
             reading = maps[story.subject.scope].read(story.stream, story.subject.name, readable)
             latest = {one.movement: one for one in story.applications}
+            sold = {e.key.partition(":application:")[0] for e in story.entries if any(x.role is Role.REVENUE for x in e.lines)}
             days = {entry.key: entry.date for entry in story.entries}
             back = sum(_credit(one) for one in latest.values() if _credit(one) < 0)
             for payment in reading.transactions:
                 key = movement_key(payment.stream, payment.id)
                 application = latest.get(key)
                 left = _credit(application) + back if application is not None and key in days else 0
-                if application is None or left <= 0:
+                if application is None or left <= 0 or key in sold:
                     continue
                 amount = Money(left, claim(payment).currency)
                 fitting = tuple(one for one in open_ones if one.open == amount)

@@ -8,18 +8,18 @@ from datetime import datetime
 from typing import cast
 
 from syncjob.errors import Misconfigured, Problem
-from syncjob.jobs import charts, matches
+from syncjob.jobs import matches
 from syncjob.jobs.job import Job, Source, Tally
 from syncjob.jobs.nightly import bucket_sums, settling_of
-from syncjob.matching import Books
+from syncjob.jobs.planning import save_entries
 from syncjob.model import Entry, Json
 from syncjob.moment import from_text, iso
 from syncjob.money import Money
-from syncjob.plan import Decided, Known, Rules, plan
+from syncjob.plan import Rules
 from syncjob.ports import Balance
 from syncjob.posting import open_balance
 from syncjob.reconcile import opening_balances
-from syncjob.store import Plan, Store, Subject
+from syncjob.store import Store
 
 _NEVER_MONEY = ("customer", "event")
 
@@ -76,7 +76,8 @@ def _open(job: Job, source: Source, stated: Sequence[Balance], tally: Tally) -> 
         return
     start, zone = job.rules.since(source.name), job.rules.zone
     with job.store.together():
-        _save(job, source.name, [open_balance(source.name, b.place, b.amount, start, zone) for b in balances if b.amount.minor])
+        opened = [open_balance(source.name, b.place, b.amount, start, zone) for b in balances if b.amount.minor]
+        save_entries(job, source.name, opened)
         _note(job, source.name, stated, {_name(b.place, b.amount.currency): b.amount.minor for b in balances}, 1)
 
 
@@ -138,7 +139,7 @@ def _correct(job: Job, source: Source, known: Mapping[str, object], tally: Tally
     if not told and start == before:
         return
     with job.store.together():
-        _save(job, name, entries)
+        save_entries(job, name, entries)
         _note(job, name, stated, opened, version)
         what = f"the opening balance of {name} was corrected"
         job.store.audit(job.now(), "syncjob", what, {**told, "at": iso(start), "before": iso(before)})
@@ -159,13 +160,3 @@ def _note(job: Job, source: str, stated: Sequence[Balance], opened: Mapping[str,
     since = job.rules.since(source)
     fact: dict[str, Json] = {"as_of": iso(as_of), "since": iso(since), "stated": said, "opened": dict(opened)}
     job.store.set_fact(f"opening:{source}", {**fact, "version": version})
-
-
-def _save(job: Job, scope: str, entries: Sequence[Entry]) -> None:
-    for entry in entries:
-        known = Known(subject=entry.subject, source=scope, entries=(entry,))
-        decided: Decided = plan(known, job.rules, Books([], {}), {})
-        subject = Subject(scope, entry.subject, 0)
-        chart = charts.register(job)
-        coded = tuple((*row, chart) for row in decided.coded) if chart else ()
-        job.store.save(Plan((subject,), (entry,), (), decided.posted, decided.deliveries, coded=coded), job.now())

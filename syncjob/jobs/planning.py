@@ -10,7 +10,7 @@ from syncjob.jobs import charts
 from syncjob.jobs.customers import with_customers
 from syncjob.jobs.job import Deadline, Job, Source, Tally
 from syncjob.matching import Books
-from syncjob.model import Delivery, Json, Reading, Refusal, movement_key
+from syncjob.model import Delivery, Entry, Json, Reading, Refusal, movement_key
 from syncjob.moment import iso
 from syncjob.money import Money
 from syncjob.plan import Decided, Known, contact_keys, invoice_documents, made_by, plan, wanted_numbers
@@ -90,6 +90,16 @@ def _plan_records(job: Job, subjects: Sequence[Subject], tally: Tally) -> list[S
     job.store.save(plan_, job.now())
     tally.add("planned", len(deliveries))
     return again
+
+
+def save_entries(job: Job, scope: str, entries: Sequence[Entry]) -> None:
+    """Keep entries that no record tells, such as an opening balance, with the documents that they make."""
+    for entry in entries:
+        decided = plan(Known(subject=entry.subject, source=scope, entries=(entry,)), job.rules, Books([], {}), {})
+        chart = charts.register(job)
+        coded = tuple((*row, chart) for row in decided.coded) if chart else ()
+        subject = Subject(scope, entry.subject, 0)
+        job.store.save(Plan((subject,), (entry,), (), decided.posted, decided.deliveries, coded=coded), job.now())
 
 
 def is_told(story: Story, sources: Collection[str]) -> bool:

@@ -195,7 +195,8 @@ def _money(job: Job, was: Story, now: Story, sources: Mapping[str, Source]) -> I
         return
     reading = known_of(now, sources[now.subject.scope]).reading
     refused = [one.id for one in reading.problems]
-    yield from otherwise(was.entries, reading.transactions, refused, job.rules.zone, job.rules.home)
+    how = job.rules.how(now.subject.scope)
+    yield from otherwise(was.entries, reading.transactions, refused, job.rules.zone, job.rules.home, how)
 
 
 # ---------------------------------------------------------------- applying

@@ -41,6 +41,7 @@ from syncjob.landing import land
 from syncjob.model import Record, Stream, Transaction, movement_key
 from syncjob.moment import Window, business_date, from_text, iso
 from syncjob.ports import AccountingTarget, Feed
+from syncjob.posting import FEES
 from syncjob.reconcile import Coverage, Edit, Finding, Leg, Moved, Reason, compare, explained, hints
 from syncjob.store import Store, Subject
 
@@ -234,7 +235,7 @@ def _posted(job: Job, stream: Stream, ids: Collection[str]) -> Iterator[tuple[st
     """What we posted of these movements in the buckets of the gateway, by ledger id."""
     wanted = {movement_key(stream, id): id for id in ids}
     every = gateway_movements(job, stream.source, job.rules.since(stream.source))
-    for key, lines in groupby(every, key=lambda one: one.key):
+    for key, lines in groupby(every, key=lambda one: one.key.removesuffix(FEES)):
         if key in wanted:
             sums: dict[tuple[str, str], int] = {}
             for one in lines:

@@ -12,7 +12,7 @@ from datetime import date, datetime, tzinfo
 from pathlib import Path
 from typing import TypeVar
 
-from syncjob import moment, yamlfile
+from syncjob import moment, shipped, yamlfile
 from syncjob.errors import Misconfigured, RecordRefused
 from syncjob.mapping import files
 from syncjob.model import Invoice, Json, Raw, Stream
@@ -94,8 +94,8 @@ def called(kind: str, of: str, name: str) -> str:
 def found(home: Path | None) -> list[CaseFile]:
     """Every case of every map, those of a map in the order of their names; the home's own win."""
     folders = [(home / "mappings", True)] if home is not None else []
-    folders.append((files.shipped(), False))
-    folders += [(folder, False) for name in files.known() if (folder := files.brought(*_parts(name))) is not None]
+    folders.append((shipped.folder(), False))
+    folders += [(folder, False) for name in files.known() if "/" in name and (folder := files.brought(*_parts(name)))]
     known: dict[tuple[str, str, str], CaseFile] = {}
     for folder, own in folders:
         for kind in files.KINDS:
@@ -107,7 +107,7 @@ def found(home: Path | None) -> list[CaseFile]:
 
 def maps(home: Path | None) -> tuple[str, ...]:
     """Every map that a case may be of, as in gateways/stripe: those that came along, and the home's own."""
-    known = [name for name in files.known() if not name.startswith("tables/")]
+    known = [name for name in files.known() if name.partition("/")[0] in files.KINDS]
     for kind in files.KINDS if home is not None else ():
         known += [f"{kind}/{path.stem}" for path in sorted((home or Path()).glob(f"mappings/{kind}/*.yaml"))]
     return tuple(dict.fromkeys(known))

@@ -9,12 +9,12 @@ from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
 
-import syncjob
 from syncjob import yamlfile
 from syncjob.errors import Misconfigured
 from syncjob.mapping import tables
 from syncjob.mapping.tables import Table
 from syncjob.model import digest
+from syncjob.shipped import folder as shipped
 from syncjob.yamlfile import Node
 
 KINDS = ("gateways", "accounting", "crm")
@@ -56,15 +56,6 @@ class MapFile:
         return digest(*self.texts, *(part for table in read for part in (table.called, table.text)))
 
 
-def shipped() -> Path:
-    """The folder of the maps that came with syncjob: inside the package, or at the top of a source checkout."""
-    package = Path(syncjob.__file__).parent
-    for folder in (package / "mappings", package.parent / "mappings"):
-        if (folder / "gateways").is_dir():
-            return folder
-    raise Misconfigured(f"the maps that come with syncjob are not beside {package}; install syncjob again")
-
-
 def read(kind: str, name: str, home: Path | None) -> MapFile:
     """The map KIND/NAME.yaml with its schema; raises Misconfigured where one is missing or is not readable YAML."""
     if not _NAME.fullmatch(name):
@@ -87,8 +78,12 @@ def brought(kind: str, name: str) -> Path | None:
 
 
 def known() -> dict[str, Path]:
-    """Every map and look-up table that is here without the home's own, as gateways/stripe or tables/products, with its file."""
+    """Every map and look-up table that is here without the home's own, as gateways/stripe or tables/products, with its file.
+
+    The posting rules count as one, too: posting.
+    """
     found = {f"{kind}/{path.stem}": path for kind in KINDS for path in sorted((shipped() / kind).glob("*.yaml"))}
+    found["posting"] = shipped() / "posting.yaml"
     packages = []
     for kind in KINDS:
         for entry in sorted(entry_points(group=f"syncjob.{kind}"), key=lambda entry: entry.name):

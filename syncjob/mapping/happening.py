@@ -24,7 +24,7 @@ OF = {  # id -> whose
     "crm_contact": "crm contact",
 }
 WORDS = {  # a closed list of words -> the words
-    "kind": tuple(dict.fromkeys((*(one.value for one in Kind), *(one.value for one in FactKind), "application", "opening"))),
+    "kind": tuple(dict.fromkeys((*(one.value for one in (*Kind, *FactKind)), "application", "opening", "fee_bill"))),
     "status": (
         *("paid", "part refunded", "refunded", "failed", "disputed", "dispute lost"),
         *("open", "won", "lost", "done"),  # of a task

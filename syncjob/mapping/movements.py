@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from syncjob import yamlfile
 from syncjob.errors import RecordRefused
 from syncjob.mapping import soundness
 from syncjob.mapping.blocks import ASK, Block, problem
@@ -16,7 +17,7 @@ from syncjob.mapping.keep import Keeping
 from syncjob.mapping.paths import Scope
 from syncjob.mapping.rules import RETRY, Value
 from syncjob.model import BUCKETS, Fee, Kind, Record, Reference, Refusal, Stream, Transaction
-from syncjob.money import Money
+from syncjob.money import Money, share
 from syncjob.yamlfile import Node
 
 FIELDS = {  # field -> (type of value, whether it must be there)
@@ -35,6 +36,9 @@ FIELDS = {  # field -> (type of value, whether it must be there)
     "fee": ("money", False),
     "net": ("money", True),
     "presented": ("money", False),
+    "sale_total": ("money", False),
+    "sale_before_tax": ("money", False),
+    "product": ("text", False),
     "customer": ("text", False),
     "description": ("text", False),
 }
@@ -80,6 +84,13 @@ class Movements(Block):
         self.paid_out = fields["paid_out"]
         self.gross, self.fees, self.fee, self.net = fields["gross"], fields["fees"], fields["fee"], fields["net"]
         self.presented, self.description = fields["presented"], fields["description"]
+        self.sale_total, self.sale_before_tax, self.product = (
+            fields[name] for name in ("sale_total", "sale_before_tax", "product")
+        )
+        if ("sale_total" in self.words) is not ("sale_before_tax" in self.words):
+            odd = "sale_total" if "sale_total" in self.words else "sale_before_tax"
+            why = "sale_total and sale_before_tax say together how much of a sale is tax"
+            raise yamlfile.complaint(node.key_place(odd), why, "write both, or none")
         self.references = self.rules.references(self.words["references"]) if "references" in self.words else _none
         choices = dating(self.words)
         self.dating = () if is_usual(choices) else tuple((one.field, one.zone) for one in choices)
@@ -101,6 +112,10 @@ class Movements(Block):
         kind = self.kind(scope)
         if gross.minor and (gross.minor < 0) is not _TAKES.get(kind, gross.minor < 0):
             raise _unsigned(kind, gross)
+        sold: dict[str, Any] = {}
+        if kind is Kind.PAYMENT:
+            paid = presented or gross
+            sold = {"product": self.product(scope) or "", "taxes": self._taxes(paid, scope) if not further else ()}
         made = Transaction(
             stream=stream,
             id=self.id(scope),
@@ -123,6 +138,7 @@ class Movements(Block):
             customer=self.customer(scope) or "",
             references=references,
             description=self.description(scope) or "",
+            **sold,
         )
         return self._dated(made) if self.dating else made
 
@@ -133,6 +149,16 @@ class Movements(Block):
             table = self.rules.table(rule["lookup"]).mapping() if "lookup" in rule else {}
             for node in (*table.values(), *(rule[word] for word in ("value", "otherwise") if word in rule)):
                 node.choice(BUCKETS)
+
+    def _taxes(self, paid: Money, scope: Scope) -> tuple[Fee, ...]:
+        """The tax in a payment: of the whole sale where it pays it whole, its share where it pays a part; else not known."""
+        total = self.sale_total(scope)
+        before = self.sale_before_tax(scope) if total is not None else None
+        if total is None or before is None or {total.currency, before.currency} != {paid.currency}:
+            return ()
+        if not 0 < paid.minor <= total.minor or not 0 <= before.minor <= total.minor:
+            return ()
+        return (Fee("tax", share(total - before, paid.minor, total.minor)),)
 
     def _dated(self, made: Transaction) -> Transaction:
         """The movement with the instant that decides its business date, by the map's rule."""

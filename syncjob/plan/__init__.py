@@ -18,11 +18,13 @@ from syncjob.model import (
     DocumentKind,
     Entry,
     Invoice,
+    Kind,
     Part,
     Person,
     Reading,
     Record,
     Refusal,
+    Role,
     Transaction,
     digest,
     movement_key,
@@ -35,7 +37,21 @@ from syncjob.plan.correcting import Correction
 from syncjob.plan.linking import Tie
 from syncjob.plan.proceed import proceed, under_way
 from syncjob.ports import FieldMap
-from syncjob.posting import apply, changed, post, post_facts, posted_on, undo
+from syncjob.posting import (
+    FEES,
+    apart,
+    apply,
+    changed,
+    claim,
+    post,
+    post_facts,
+    posted_on,
+    tax_given_back,
+    tax_of_sale,
+    together,
+    undo,
+)
+from syncjob.posting.rules import APPLIED, Treatment, usual
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +76,11 @@ class Rules:
     earlier: Mapping[str, datetime] = field(default_factory=dict)  # a source whose cut-over a backfill has moved back
     decisions: Mapping[str, Decision] = field(default_factory=dict)  # by movement key, what a person said it is for
     correct: Correction | None = None  # what was delivered follows changed maps and account codes, too
+    treatments: Mapping[str, Treatment] = field(default_factory=dict)  # by source, how it is booked
+
+    def how(self, source: str) -> Treatment:
+        """How a source is booked."""
+        return self.treatments.get(source) or usual()
 
     def since(self, source: str) -> datetime:
         """The cut-over instant of a source: nothing older is posted."""
@@ -132,8 +153,9 @@ def _plan(known: Known, rules: Rules, books: Books, people: dict[tuple[str, str]
     applications: list[Application] = []
     new_entries = tuple(entries)
     if sound:  # where posted money says something else today, nothing that follows from it is decided anew
-        applications, applied = _apply(known, transactions, books, rules)
-        new_entries += (*applied, *post_facts(known.reading.facts, transactions, known.entries, rules.zone))
+        applications, applied = _apply(known, transactions, new_entries, books, rules)
+        of_facts = post_facts(known.reading.facts, transactions, known.entries, rules.zone, rules.how(known.source).rules)
+        new_entries += (*applied, *of_facts)
     facts = _facts_digest(known, applications)
     as_of = max((record.as_of for record in known.records if record.type != "event"), default=rules.start)
     latest = {a.movement: a for a in (*known.applications, *applications)}
@@ -276,7 +298,8 @@ def _left(
 
 
 def _post(known: Known, rules: Rules) -> tuple[list[Entry], list[Refusal], list[Transaction], bool]:
-    standing = {entry.key: entry for entry in known.entries}
+    standing, how = {entry.key: entry for entry in known.entries}, rules.how(known.source)
+    payments = {one.origin: movement_key(one.stream, one.id) for one in known.reading.transactions if one.kind is Kind.PAYMENT}
     new: list[Entry] = []
     refusals: list[Refusal] = []
     good: list[Transaction] = []
@@ -285,27 +308,32 @@ def _post(known: Known, rules: Rules) -> tuple[list[Entry], list[Refusal], list[
         if one.effective < rules.since(known.source):
             continue
         try:
-            entry = post(one, rules.zone, rules.home)
+            payment = standing.get(payments.get(one.parent or one.origin, ""))
+            entry = post(one, rules.zone, rules.home, how, payment)
         except RecordRefused as refused:
             problem = Problem(f"{one.type} {one.id}", one.stream.source, str(refused), refused.cure)
             refusals.append(Refusal(one.type, one.id, problem, one.effective, one.net, one.bucket))
             continue
         before = standing.get(entry.key)
-        problem_now = changed(entry, before, one) if before else None
+        whole = together(before, standing.get(f"{entry.key}{FEES}")) if before else None
+        problem_now = changed(entry, whole, one) if whole else None
         if problem_now:
             refusals.append(Refusal(one.type, one.id, problem_now))
             sound = False
             continue
         if before is None:
-            new.append(entry)
+            new += apart(entry, how)
         good.append(one)
     return new, refusals, good, sound
 
 
 def _apply(
-    known: Known, transactions: Sequence[Transaction], books: Books, rules: Rules
+    known: Known, transactions: Sequence[Transaction], new: Sequence[Entry], books: Books, rules: Rules
 ) -> tuple[list[Application], list[Entry]]:
-    applications = match(transactions, known.applications, books, rules.decisions)
+    claims = [entry for entry in (*known.entries, *new) if any(line.role is Role.UNAPPLIED for line in entry.lines)]
+    unapplied = {entry.key for entry in claims}  # what stands on the control account is for a sale that others record
+    matched = [one for one in transactions if one.kind not in APPLIED or movement_key(one.stream, one.id) in unapplied]
+    applications = match(matched, known.applications, books, rules.decisions)
     by_key = {movement_key(one.stream, one.id): one for one in transactions}
     dates = {entry.key: entry.date for entry in known.entries}
     entries: list[Entry] = []
@@ -318,7 +346,7 @@ def _apply(
         earlier = _standing(application.movement, known.entries)
         if earlier is not None:
             day = max(day, earlier.date)  # nothing is undone before it was done
-        entry = apply(one, application, day)
+        entry = apply(one, application, day, _tax(one, application, day, known, rules, [*known.entries, *entries]))
         if earlier is not None and earlier.lines == entry.lines:
             continue  # decided anew, to the same end
         if earlier is not None:
@@ -326,6 +354,25 @@ def _apply(
         if application.parts:
             entries.append(entry)
     return applications, entries
+
+
+def _tax(
+    one: Transaction, application: Application, day: date, known: Known, rules: Rules, entries: Sequence[Entry]
+) -> Money | None:
+    """The tax in what no invoice gets, where that is a sale that is recorded here, or one given back; else None."""
+    if one.kind is Kind.PAYMENT:
+        person = next((p for p in known.reading.people if p.id == one.customer), None)
+        country = (person.address.country or person.country) if person is not None else ""
+        return tax_of_sale(one, application, rules.how(known.source), country, day)
+    charge = one.parent or one.origin
+    family = [t for t in known.reading.transactions if t.kind in APPLIED and (t.parent or t.origin) == charge]
+    credit = sum((part.amount.minor for part in application.parts if not part.invoice), 0)
+    if not credit:
+        return None
+    paid = [_standing(movement_key(t.stream, t.id), entries) for t in family if t.kind is Kind.PAYMENT]
+    others = [t for t in family if t.kind is not Kind.PAYMENT and t.id != one.id]
+    back = [entry for t in others if (entry := _standing(movement_key(t.stream, t.id), entries)) is not None]
+    return tax_given_back(Money(credit, claim(one).currency), paid[0] if paid else None, back)
 
 
 def _standing(movement: str, entries: Sequence[Entry]) -> Entry | None:

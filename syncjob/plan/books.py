@@ -24,7 +24,7 @@ from syncjob.model import (
 from syncjob.money import plain
 from syncjob.plan import told
 from syncjob.ports import FieldMap
-from syncjob.posting import claim
+from syncjob.posting import FEES, claim
 
 _KINDS = {
     Kind.PAYMENT: DocumentKind.RECEIPT,
@@ -82,6 +82,12 @@ def documents(
             made.append(_document(name, kind, happening, folded, field_map, chart, tale))
         elif existing is not None:
             made.append(_retold(existing, happening, field_map, tale, anew.get(name, ()), chart))
+        cost = document_key(target, key, DocumentKind.EXPENSE)
+        fees = waiting.pop(f"{key}{FEES}", None)
+        if fees is not None:
+            made.append(_document(cost, DocumentKind.EXPENSE, happening, [fees], field_map, chart, tale))
+        elif cost != name and (existing := deliveries.get((target, cost))) is not None:
+            made.append(_retold(existing, happening, field_map, tale, anew.get(cost, ()), chart))
     applied: dict[tuple[str, date], list[Entry]] = {}  # one day a document: the books are compared by it
     for entry in sorted(waiting.values(), key=lambda e: e.key):
         if entry.kind == "application":

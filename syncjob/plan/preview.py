@@ -10,7 +10,8 @@ from typing import Any, TypeAlias, cast
 from syncjob.errors import Problem, RecordRefused
 from syncjob.model import Delivery, DocumentKind, Entry, Json, Kind, Line, Transaction, movement_key
 from syncjob.money import Money
-from syncjob.posting import post
+from syncjob.posting import FEES, post, together
+from syncjob.posting.rules import Treatment
 
 Sums: TypeAlias = dict[tuple[str, str], int]  # (account, currency) -> minor units
 _MOVEMENTS = frozenset(kind.value for kind in Kind)
@@ -117,20 +118,26 @@ def _differing(prefix: str, before: Mapping[str, Json], after: Mapping[str, Json
 
 
 def otherwise(
-    entries: Sequence[Entry], transactions: Iterable[Transaction], refused: Iterable[str], zone: tzinfo, home: str
+    entries: Sequence[Entry],
+    transactions: Iterable[Transaction],
+    refused: Iterable[str],
+    zone: tzinfo,
+    home: str,
+    how: Treatment,
 ) -> Iterator[Otherwise]:
-    """The posted movements of which the maps tell another kind, amount or day now, or nothing at all.
+    """The posted movements of which maps and posting rules tell another kind, account, amount or day now, or nothing at all.
 
     `refused` are the ids of records that are held today: what those say is told by their own sentence.
     """
-    posted = {entry.key: entry for entry in entries if entry.kind in _MOVEMENTS}
+    fees = {entry.key: entry for entry in entries if entry.key.endswith(FEES)}
+    posted = {e.key: together(e, fees.get(f"{e.key}{FEES}")) for e in entries if e.kind in _MOVEMENTS}
     untold = set(refused)
     for one in transactions:
         entry = posted.pop(movement_key(one.stream, one.id), None)
         if entry is None:
             continue
         try:
-            today = post(one, zone, home)
+            today = post(one, zone, home, how)
         except RecordRefused:
             continue
         said = tuple((name, before, after) for name, before, after in _said(entry, today) if before != after)

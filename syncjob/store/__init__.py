@@ -256,6 +256,14 @@ class Store:
         """(target, document key) -> from which revision on its postings stand under which chart, where it is not the first."""
         return ledger.coded(self._database, keys)
 
+    def prepaid(self, source: str, through: date) -> dict[tuple[date, str, str], int]:
+        """(day, currency, role) -> what of a source's fees stands prepaid, of entries dated up to a day."""
+        return ledger.prepaid(self._database, source, through)
+
+    def count_entries(self, source: str, subject: str) -> int:
+        """How many entries a subject has."""
+        return ledger.count(self._database, source, subject)
+
     def entry_dates(self, target: str) -> tuple[date, date] | None:
         """First and last date of delivered entries."""
         return ledger.entry_dates(self._database, target)

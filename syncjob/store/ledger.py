@@ -12,7 +12,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from syncjob.model import Role
 from syncjob.moment import from_micros, micros
 from syncjob.store.database import Database, among, one_of
-from syncjob.store.tables import CODED, DELIVERY, ENTRY, LINE, POSTED
+from syncjob.store.tables import CODED, DELIVERY, ENTRY, LINE, POSTED, SUBJECT
 
 _E, _L = ENTRY.c, LINE.c
 TODAY = -1  # stands for the chart that counts now, where an entry has no document yet
@@ -83,6 +83,17 @@ _DAY = (
     .where(_E.source == bindparam("source"), _E.effective >= bindparam("since"), _E.effective < bindparam("until"))
     .group_by(_E.kind, _L.currency, _L.role)
     .order_by(_E.kind, _L.currency, _L.role)
+)
+_PREPAID = (
+    select(_E.date, _L.currency, _L.reference, func.sum(_L.minor))
+    .select_from(_LINES)
+    .where(_E.source == bindparam("source"), _E.date <= bindparam("through"), _L.role == Role.FEES_PREPAID.value)
+    .group_by(_E.date, _L.currency, _L.reference)
+)
+_COUNT = (
+    select(func.count())
+    .select_from(ENTRY.join(SUBJECT, SUBJECT.c.id == _E.subject))
+    .where(_E.source == bindparam("source"), SUBJECT.c.name == bindparam("name"))
 )
 
 
@@ -167,6 +178,17 @@ def movements(database: Database, source: str, since: datetime) -> Iterator[tupl
         for key, effective, role, bucket, currency, minor in found:
             yield key, from_micros(effective), Role(role), bucket, currency, minor
         place = (last_effective, last_id)
+
+
+def prepaid(database: Database, source: str, through: date) -> dict[tuple[date, str, str], int]:
+    """(day, currency, reference) -> what stands on prepaid fees of entries dated up to a day."""
+    found = database.rows(_PREPAID, source=source, through=through.isoformat())
+    return {(date.fromisoformat(day), currency, reference): int(minor) for day, currency, reference, minor in found}
+
+
+def count(database: Database, source: str, subject: str) -> int:
+    """How many entries a subject has."""
+    return int(database.rows(_COUNT, source=source, name=subject)[0][0])
 
 
 def coded(database: Database, keys: Sequence[str]) -> dict[tuple[str, str], list[tuple[int, int]]]:
