@@ -16,6 +16,7 @@ from typing import TypeAlias, TypeVar
 from syncjob import chart, moment, secrets, timetable, yamlfile
 from syncjob.errors import Misconfigured, RecordRefused
 from syncjob.money import Percent, decimals
+from syncjob.plan.units import PER_TRANSACTION, Booking, Mode
 from syncjob.ports import Options
 from syncjob.posting import rules
 from syncjob.posting.rules import Fees, PostingRules, Sales, Treatment
@@ -24,6 +25,7 @@ from syncjob.yamlfile import Node
 
 GROUPS = ("gateways", "accounting", "crm")
 _BOOKED = ("sales", "fees", "reverse_charge")  # how a gateway's money is booked
+_KEPT = ("mode", "mode_since")  # how the sub-ledger comes to books
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}", re.ASCII)
 _CLOCK = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])", re.ASCII)
 _KEYS = ("books_zone", "home_currency", "start", "nightly_at", "schedule", "state", *GROUPS)
@@ -46,6 +48,7 @@ class Block:
     sales: Sales = Sales.INVOICED_IN_BOOKS  # gateways only: where the sales behind its payments are recorded
     fees: Fees = Fees.ON_RECEIPT
     reverse_charge: Percent | None = None
+    booking: Booking = PER_TRANSACTION  # books only: how the sub-ledger comes to them
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,11 +145,13 @@ def _blocks(group: str, node: Node) -> Iterable[Block]:
         key = fields["key"].text() if "key" in fields else ""
         block = Block(group, name, fields["connector"].text(), key, {}, place)
         allowed = dict(getattr(module(block), "SETTINGS", {}))
-        booked = _BOOKED if group == "gateways" else ()
+        booked = {"gateways": _BOOKED, "accounting": _KEPT}.get(group, ())
         body.mapping(("connector", "key", *booked, *allowed))
         settings = {word: value.text() for word, value in fields.items() if word not in ("connector", "key", *booked)}
         block = replace(block, settings=settings)
-        yield _booked(block, body, fields) if booked else block
+        if group == "gateways":
+            block = _booked(block, body, fields)
+        yield replace(block, booking=_booking(fields)) if group == "accounting" else block
 
 
 def _booked(block: Block, body: Node, fields: Mapping[str, Node]) -> Block:
@@ -159,6 +164,16 @@ def _booked(block: Block, body: Node, fields: Mapping[str, Node]) -> Block:
     fees = Fees(fields["fees"].choice(Fees)) if "fees" in fields else Fees.ON_RECEIPT
     rate = _placed(fields["reverse_charge"], Percent.of) if "reverse_charge" in fields else None
     return replace(block, sales=sales, fees=fees, reverse_charge=rate)
+
+
+def _booking(fields: Mapping[str, Node]) -> Booking:
+    """How the sub-ledger comes to books, and from which instant on."""
+    mode = Mode(fields["mode"].choice([one.value for one in Mode])) if "mode" in fields else Mode.PER_TRANSACTION
+    since = _placed(fields["mode_since"], moment.from_text) if "mode_since" in fields else None
+    if since is not None and mode is Mode.PER_TRANSACTION:
+        why = "mode_since is the instant from which on a summary is made, and none is"
+        raise fields["mode_since"].wrong(why, "write mode: per_day or hybrid, or leave the line out")
+    return Booking(mode, since)
 
 
 def _distinct(blocks: Iterable[Block]) -> None:

@@ -14,6 +14,7 @@ from syncjob.mapping import files, jsonschema
 from syncjob.mapping.jsonschema import NAMES_OF_MAPS
 from syncjob.mapping.shapes import TEXT, Schema, closed, document, one_or_more
 from syncjob.model import FactKind, Kind, Role
+from syncjob.plan.units import Mode
 from syncjob.posting.rules import BALANCES, COUNTERED, FEE_ROLES, Fees, Sales
 
 POSTING = "posting.yaml"
@@ -38,6 +39,8 @@ _SAYS = {
     "key": "Where the key stands, never the key itself: env:NAME, file:PATH, keyring:SERVICE/NAME or command:...",
     "sales": "Where the sales behind these payments are recorded.",
     "fees": "How the gateway's fees come to the books: on the receipt (if nothing is said), each by itself, or once a month.",
+    "mode": "How the sub-ledger comes to the books: one document per transaction (if nothing is said), per day, or hybrid.",
+    "mode_since": "The instant from which on summaries are made; what moved before is a document of its own.",
     "reverse_charge": "Percent of tax that you owe yourself on the gateway's fees, and deduct.",
 }
 _SHAPES: Mapping[str, Schema] = {
@@ -55,6 +58,8 @@ _SHAPES: Mapping[str, Schema] = {
     "sales": {"enum": [one.value for one in Sales]},
     "fees": {"enum": [one.value for one in Fees]},
     "reverse_charge": {"type": ["string", "number"]},
+    "mode": {"enum": [one.value for one in Mode]},
+    "mode_since": {"type": "string"},
 }
 
 
@@ -121,7 +126,8 @@ def _syncjob_yaml(connectors: Mapping[str, Mapping[str, Callable[[], ModuleType]
 
 def _block(group: str, known: Mapping[str, Callable[[], ModuleType]]) -> Schema:
     """One configured connector; what else may stand there follows from which connector it is."""
-    fixed = {word: _said(word) for word in ("connector", "key", *(config._BOOKED if group == "gateways" else ()))}
+    more: Mapping[str, tuple[str, ...]] = {"gateways": config._BOOKED, "accounting": config._KEPT}
+    fixed = {word: _said(word) for word in ("connector", "key", *more.get(group, ()))}
     fixed["connector"] |= {"enum": sorted(known)}
     of_each = []
     for name in sorted(known):

@@ -53,6 +53,8 @@ accounting:
   # Plain-text books for Beancount and Fava in books/; your open invoices stand in books/invoices.csv.
   books:
     connector: beancount
+    # One document per transaction, one per_day, or hybrid: of its own what pays an invoice, the rest in the day's summary.
+    # mode: per_transaction
 
 crm:
   # Contacts, payments, tasks and deals in one SQLite file.

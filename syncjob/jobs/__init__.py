@@ -32,6 +32,7 @@ from syncjob.jobs.nightly import close_books, gateway_leg, missed_night, read_ba
 from syncjob.jobs.opening import is_open, open_books, refuse_moved_start, with_starts
 from syncjob.jobs.planning import plan_dirty
 from syncjob.jobs.poll import poll
+from syncjob.jobs.summaries import summarise
 from syncjob.model import Delivery, Status, Stream
 from syncjob.ports import AccountingTarget, CrmTarget
 from syncjob.reconcile import Edit, Leg
@@ -160,6 +161,9 @@ def _stages(job: Job, sources: tuple[Source, ...], sinks: tuple[Sink, ...], way:
         open_books(job, one, tally, look_again=way.at_night or way.intake is not None)
         if way.at_night and one in read:
             post_bills(job, one)
+    for sink in ready:
+        if sink.ledger.books:
+            summarise(job, read, sink, tally)
     if way.dry:
         return []
     for sink in ready:

@@ -39,7 +39,7 @@ def assemble(config: Config, store: Store, environ: Mapping[str, str]) -> Job:
             target = blocks.module(block).connect(blocks.options(config, block, environ), http)
             target_map = mapping.load_target(group, block.connector, config.home)
             kinds = frozenset(target.promises.kinds)
-            sinks.append(Sink(target, Ledger(block.name, target_map, group == "accounting", kinds)))
+            sinks.append(Sink(target, Ledger(block.name, target_map, group == "accounting", kinds, block.booking)))
     ledgers = tuple(sink.ledger for sink in sinks)
     return Job(
         home=config.home,

@@ -25,6 +25,8 @@ from syncjob.model import Delivery, DocumentKind, Invoice, Json, Part, Reading, 
 from syncjob.moment import from_text
 from syncjob.money import Money
 from syncjob.plan import Decided, Known, Ledger, Rules, invoice_documents, plan
+from syncjob.plan.proceed import proceed
+from syncjob.plan.units import Booking, Mode, summary, units
 from syncjob.posting import rules as rules_of
 from syncjob.posting.rules import Treatment
 from syncjob.yamlfile import Place
@@ -169,16 +171,25 @@ class Bench:
         records = landed(gateway, shown)
         reading = read(gateway, shown, records)
         recorder, is_books = Recorder(map), case.file.kind == "accounting"
-        ledger = Ledger(BOOKS if is_books else CRM, recorder, is_books, frozenset(DocumentKind))
+        booking = Booking(Mode.PER_DAY if case.per_day else Mode.PER_TRANSACTION)
+        ledger = Ledger(BOOKS if is_books else CRM, recorder, is_books, frozenset(DocumentKind), booking)
         how = Treatment(rules_of.load(self.home), shown.gateway)
         rules = Rules(case.zone, HOME_CURRENCY, START, CHART, (ledger,), treatments={SOURCE: how})
         known = Known(subject=shown.subject, source=SOURCE, records=tuple(records), reading=reading, map=gateway.digest)
         try:
             decided = plan(known, rules, Books(case.invoices, {}), {})
-            deals = _deals(case.invoices, decided, rules)
+            deals = [*_deals(case.invoices, decided, rules), *_summaries(decided, ledger)]
         except RecordRefused as refused:
             return Outcome(recorder, reading.problems, refused=Item(record=shown.subject, why=str(refused)))
         return Outcome(recorder, decided.refusals, (*decided.deliveries, *deals))
+
+
+def _summaries(decided: Decided, ledger: Ledger) -> Iterator[Delivery]:
+    for unit, entries in units(decided.entries, ledger.booking).items():
+        document = summary(ledger.name, unit, 1, entries, ledger.map, CHART, START)
+        made = proceed(ledger.name, document, "", None)
+        if made is not None:
+            yield made
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,6 +81,7 @@ class TargetCase:
     invoices: tuple[Invoice, ...]
     documents: Node
     held: Node
+    per_day: bool = False  # whether the books get one document for a day
 
 
 # ---------------------------------------------------------------- where they stand
@@ -135,7 +136,8 @@ def parsed(file: CaseFile, text: str) -> GatewayCase | TargetCase:
         words = root.mapping(["shows", "mode", "subject", "seen", "records", "means", "held"], ["shows", "means"])
         means = words["means"]
         return GatewayCase(file, _shows(words["shows"]), _shown(root, file.of), means, words.get("held", _none(root)))
-    known = ["shows", "from", "gateway", "mode", "subject", "seen", "records", "zone", "invoices", "documents", "held"]
+    told = ["zone", "invoices", "per_day", "documents", "held"]
+    known = ["shows", "from", "gateway", "mode", "subject", "seen", "records", *told]
     words = root.mapping(known, ["shows", "documents"])
     origin, shown = "", None
     if "from" in words:
@@ -151,7 +153,8 @@ def parsed(file: CaseFile, text: str) -> GatewayCase | TargetCase:
     where = moment.zone(words["zone"].text()) if "zone" in words else moment.zone("Europe/Berlin")
     invoices = tuple(_invoice(one) for one in words["invoices"].sequence()) if "invoices" in words else ()
     held = words.get("held", _none(root))
-    return TargetCase(file, _shows(words["shows"]), origin, shown, where, invoices, words["documents"], held)
+    per_day = words["per_day"].flag() if "per_day" in words else False
+    return TargetCase(file, _shows(words["shows"]), origin, shown, where, invoices, words["documents"], held, per_day)
 
 
 def _none(root: Node) -> Node:

@@ -68,6 +68,7 @@ KNOWN: Mapping[DocumentKind, frozenset[str]] = {
     **dict.fromkeys(_OF_BOOKS, frozenset((*_ALWAYS, *_PERSON, *_MOVEMENT, "payout"))),
     **dict.fromkeys((DocumentKind.CONTACT, DocumentKind.COMPANY), frozenset((*_ALWAYS, *_PERSON))),
     DocumentKind.PAYMENT: frozenset((*_ALWAYS, *_PERSON, *_MOVEMENT, "status", "reason", "refunded", "disputed")),
+    DocumentKind.SUMMARY: frozenset(("source", "subject", "date", "title", "text", "settled_currency")),
     DocumentKind.DEAL: frozenset((*_ALWAYS, *_INVOICE)),
     **dict.fromkeys((DocumentKind.TASK, DocumentKind.EVENT), frozenset((*_ALWAYS, *_FACT, "customer_id", "status"))),
 }

@@ -264,6 +264,7 @@ def _target_case() -> Schema:
         "gateway": {"type": "string", "description": "Whose records these are, where no other case says so."},
         "zone": {"type": "string", "description": "The zone of the books (Europe/Berlin)."},
         "invoices": {"type": "array", "items": invoice, "description": "The open invoices that the books hold."},
+        "per_day": FLAG | {"description": "Whether the books get one document for a day."},
         "documents": {"description": "The documents that the target's map makes of it."},
     }
     own = [name for name in ("mode", "subject", "seen", "records") if name in shown]

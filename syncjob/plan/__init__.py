@@ -36,6 +36,7 @@ from syncjob.plan import linking
 from syncjob.plan.correcting import Correction
 from syncjob.plan.linking import Tie
 from syncjob.plan.proceed import proceed, under_way
+from syncjob.plan.units import PER_TRANSACTION, Booking, Mode, matched
 from syncjob.ports import FieldMap
 from syncjob.posting import (
     FEES,
@@ -62,6 +63,7 @@ class Ledger:
     map: FieldMap
     books: bool
     kinds: frozenset[DocumentKind]
+    booking: Booking = PER_TRANSACTION  # how its books are kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,9 +221,13 @@ def _documents(
     names = _known_as(ledger.name, known, rules)
     if ledger.books:
         tale = book_documents.Tale(known.source, transactions, known.reading.people, latest, as_of, names)
-        unposted = [e for e in (*known.entries, *new) if (ledger.name, e.key) not in known.posted]
+        every = (*known.entries, *new)
+        paying = matched(every) if ledger.booking.mode is Mode.HYBRID else frozenset()
+        fresh = [entry for entry in every if (ledger.name, entry.key) not in known.posted]
+        unposted = [entry for entry in fresh if not ledger.booking.summarises(entry, paying)]
+        carried = {entry: document for (target, entry), document in known.posted.items() if target == ledger.name}
         made = book_documents.documents(
-            *(ledger.name, ledger.map, rules.chart, tale, unposted, known.deliveries, _anew(ledger.name, known, rules))
+            *(ledger.name, ledger.map, rules.chart, tale, unposted, known.deliveries, _anew(ledger.name, known, rules), carried)
         )
     else:
         story = crm_documents.Tale(

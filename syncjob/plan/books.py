@@ -36,6 +36,7 @@ _KINDS = {
 }
 _MOVEMENTS = frozenset(kind.value for kind in Kind)
 _NOTHING: Mapping[str, Sequence[Entry]] = {}
+_NOWHERE: Mapping[str, str] = {}
 _FACT_KINDS = {"payout_paid": DocumentKind.TRANSFER}
 
 
@@ -59,11 +60,13 @@ def documents(
     unposted: Sequence[Entry],
     deliveries: Mapping[tuple[str, str], Delivery],
     anew: Mapping[str, Sequence[Entry]] = _NOTHING,
+    carried: Mapping[str, str] = _NOWHERE,
 ) -> list[Document]:
     """The documents that a subject's entries make, and fresh texts for those that were made before.
 
     Entries that have no document yet get one now, for ever. A document that exists keeps its postings and date: only its
     texts follow the facts. `anew` names those, with the entries they bring, whose postings follow the chart once more.
+    `carried` says which document has brought an entry already: a summary, where it has none of its own.
     """
     waiting = {entry.key: entry for entry in unposted}
     made: list[Document] = []
@@ -95,7 +98,7 @@ def documents(
         else:
             made.append(_of_fact(target, entry, tale, field_map, chart))
     for (movement, _), entries in sorted(applied.items(), key=lambda item: item[0]):
-        made.append(_reapplied(target, movement, entries, tale, field_map, chart))
+        made.append(_reapplied(target, movement, entries, tale, field_map, chart, carried.get(movement)))
     told_of = {document.key for document in made}
     for name in sorted(anew.keys() - told_of):
         story = _of_entries(anew[name], tale, chart)
@@ -120,7 +123,15 @@ def _of_fact(target: str, entry: Entry, tale: Tale, field_map: FieldMap, chart: 
     return _document(document_key(target, entry.key, kind), kind, _fact(entry, chart), [entry], field_map, chart, tale)
 
 
-def _reapplied(target: str, movement: str, entries: Sequence[Entry], tale: Tale, field_map: FieldMap, chart: Chart) -> Document:
+def _reapplied(
+    target: str,
+    movement: str,
+    entries: Sequence[Entry],
+    tale: Tale,
+    field_map: FieldMap,
+    chart: Chart,
+    receipt: str | None = None,
+) -> Document:
     """One document that takes a payment from what it was for to what it is for; the receipt stays as it was."""
     one = next((t for t in tale.transactions if movement_key(t.stream, t.id) == movement), None)
     application = tale.applications.get(movement)
@@ -128,7 +139,7 @@ def _reapplied(target: str, movement: str, entries: Sequence[Entry], tale: Tale,
     part = "+".join(entry.key.split(":application:")[1].replace(":undo", "u") for entry in entries)
     name = document_key(target, movement, DocumentKind.APPLICATION, part)
     kind = _KINDS.get(one.kind, DocumentKind.JOURNAL) if one else DocumentKind.JOURNAL
-    needs = {"receipt": document_key(target, movement, kind)}
+    needs = {"receipt": receipt or document_key(target, movement, kind)}
     return _document(name, DocumentKind.APPLICATION, happening, entries, field_map, chart, tale, needs)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from syncjob.crosswalk import Customer, Name
 from syncjob.errors import Busy, Problem
-from syncjob.model import Delivery, Invoice, Json, Record, Refusal, Remote, Role, Stream
+from syncjob.model import Delivery, Entry, Invoice, Json, Record, Refusal, Remote, Role, Stream
 from syncjob.money import Money
 from syncjob.ports import Balance, Call, Identity
 from syncjob.store import (
@@ -259,6 +259,10 @@ class Store:
     def prepaid(self, source: str, through: date) -> dict[tuple[date, str, str], int]:
         """(day, currency, role) -> what of a source's fees stands prepaid, of entries dated up to a day."""
         return ledger.prepaid(self._database, source, through)
+
+    def without_document(self, target: str, source: str, through: date) -> list[Entry]:
+        """The entries of a source dated up to a day that no document brings to a target, in the order of its ledger."""
+        return planning.without_document(self._database, target, source, through)
 
     def count_entries(self, source: str, subject: str) -> int:
         """How many entries a subject has."""

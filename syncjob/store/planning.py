@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import date
 from typing import Any
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import and_, bindparam, delete, select, update
 
 from syncjob.matching import normal
 from syncjob.model import Application, Delivery, Entry, Invoice, Line, Part, Record
@@ -40,6 +41,13 @@ _RECORDS = (
     .where(among(_R.subject, "subjects"), _R.head == 1)
 )
 _ENTRIES = select(_E.subject, _E.id, *rows.ENTRY_COLUMNS).where(among(_E.subject, "subjects"))
+_WITHOUT = (
+    select(_E.subject, _E.id, *rows.ENTRY_COLUMNS)
+    .select_from(ENTRY.outerjoin(POSTED, and_(POSTED.c.entry == _E.id, POSTED.c.target == bindparam("target"))))
+    .where(POSTED.c.document.is_(None), _E.source == bindparam("source"), _E.date <= bindparam("through"))
+    .order_by(_E.effective, _E.key)
+)
+_AT_ONCE = 2000  # entries
 _ENTRIES_BY_KEY = select(_E.subject, _E.id, *rows.ENTRY_COLUMNS).where(among(_E.key, "keys"))
 _LINES = select(_L.entry, *rows.LINE_COLUMNS).where(among(_L.entry, "entries")).order_by(_L.entry, _L.ordinal)
 _POSTED = select(POSTED.c.entry, POSTED.c.target, POSTED.c.document).where(among(POSTED.c.entry, "entries"))
@@ -148,6 +156,17 @@ def _entries_and_documents(
             subject, key = known[id]
             posted.setdefault(subject, {})[target, key] = document
     return entries, posted
+
+
+def without_document(database: Database, target: str, source: str, through: date) -> list[Entry]:
+    """The entries of a source dated up to a day that no document brings to a target, in the order of its ledger."""
+    heads = database.rows(_WITHOUT, target=target, source=source, through=through.isoformat())
+    found: list[Entry] = []
+    for start in range(0, len(heads), _AT_ONCE):
+        batch = heads[start : start + _AT_ONCE]
+        names = {number: one.name for number, one in subjects.by_id(database, [head[0] for head in batch]).items()}
+        found += [entry for _, _, entry in _entries(database, batch, names)]
+    return found
 
 
 def _applications(database: Database, heads: list[Any]) -> list[tuple[int, Application]]:

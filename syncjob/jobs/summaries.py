@@ -1,0 +1,60 @@
+"""Summaries: the entries of a day that has ended become one document of the books; what comes later makes a further part."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+
+from syncjob.errors import Problem, RecordRefused
+from syncjob.jobs import charts
+from syncjob.jobs.job import Job, Sink, Source, Tally
+from syncjob.model import Entry
+from syncjob.moment import business_date
+from syncjob.plan import made_by
+from syncjob.plan.proceed import proceed
+from syncjob.plan.units import Mode, Unit, facts, summary, units
+from syncjob.store import Plan, Subject
+
+_LAST = 1 << 60
+
+
+def summarise(job: Job, sources: Sequence[Source], sink: Sink, tally: Tally) -> None:
+    """Make the summaries of every day that has ended for these sources and that a target's books have entries of."""
+    if sink.ledger.booking.mode is Mode.PER_TRANSACTION:
+        return
+    for source in sources:
+        through = _read_through(job, source)
+        waiting = job.store.without_document(sink.name, source.name, through) if through is not None else []
+        for unit, entries in units(waiting, sink.ledger.booking).items():
+            _make(job, sink, unit, entries, tally)
+
+
+def _make(job: Job, sink: Sink, unit: Unit, entries: Sequence[Entry], tally: Tally) -> None:
+    subject = Subject(unit.source, unit.subject, _LAST)
+    known = {one.key for story in job.store.stories([subject]) for one in story.deliveries if one.target == sink.name}
+    part = 1
+    while unit.key(sink.name, part) in known:
+        part += 1
+    ledger = sink.ledger
+    try:
+        document = summary(sink.name, unit, part, entries, ledger.map, job.rules.chart, job.now())
+    except RecordRefused as refused:
+        tally.held()
+        tally.problems.append(Problem(unit.subject, unit.source, str(refused), refused.cure))
+        return
+    delivery = proceed(sink.name, document, facts(entries), None, made_by("", ledger.map.digest))
+    assert delivery is not None  # noqa: S101 - nothing stands in its way, it is new
+    chart = charts.register(job)
+    coded = ((sink.name, document.key, delivery.revision, chart),) if chart else ()
+    posted = tuple((sink.name, key, document.key) for key in document.entries)
+    job.store.save(Plan((subject,), (), (), posted, (delivery,), coded=coded), job.now())
+    tally.add("planned")
+
+
+def _read_through(job: Job, source: Source) -> date | None:
+    """The last day of which every movement has been read, by the gateway's own clock; None where nothing was."""
+    seen = [job.store.progress(source.name, feed.name) for feed in source.gateway.feeds if feed.posts]
+    if not seen or any(one.resume is not None or one.seen_at is None for one in seen):
+        return None
+    read = min(one.seen_at for one in seen if one.seen_at is not None)
+    return business_date(read, job.rules.zone) - timedelta(days=1)
