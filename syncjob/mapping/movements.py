@@ -112,10 +112,7 @@ class Movements(Block):
         kind = self.kind(scope)
         if gross.minor and (gross.minor < 0) is not _TAKES.get(kind, gross.minor < 0):
             raise _unsigned(kind, gross)
-        sold: dict[str, Any] = {}
-        if kind is Kind.PAYMENT:
-            paid = presented or gross
-            sold = {"product": self.product(scope) or "", "taxes": self._taxes(paid, scope) if not further else ()}
+        is_sale = kind is Kind.PAYMENT
         made = Transaction(
             stream=stream,
             id=self.id(scope),
@@ -138,7 +135,8 @@ class Movements(Block):
             customer=self.customer(scope) or "",
             references=references,
             description=self.description(scope) or "",
-            **sold,
+            product=(self.product(scope) or "") if is_sale else "",
+            taxes=self._taxes(presented or gross, scope) if is_sale and not further else (),
         )
         return self._dated(made) if self.dating else made
 
