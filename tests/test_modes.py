@@ -179,3 +179,41 @@ def test_a_payment_that_was_summarised_and_matched_later_is_applied_by_a_documen
         assert applied
         assert all(":application:" in row["documents"] for row in applied)
         assert balances(home)
+
+
+def test_show_names_the_summary_that_brings_a_payment_to_the_books(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with world("tidy") as url:
+        home = house(tmp_path / "home", url, "tidy", "mode: per_day")
+        home.run(nightly=True)
+    row = next(row for row in documents(home, capsys) if row["kind"] == "payment" and ":summary:" in row["documents"])
+    assert main(["show", row["transaction"].partition(":")[2], "--home", str(home.folder)]) == 0
+    assert row["documents"] in "".join(capsys.readouterr().out.split())
+
+
+def test_a_summary_that_the_books_refused_follows_the_corrected_account_code(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with world("tidy") as url:
+        home = house(tmp_path / "home", url, "tidy", "mode: per_day", "closed_through: 2026-11-02")
+        home.run(nightly=True)
+        held = [row for row in documents(home, capsys) if ":summary:" in row["documents"]]
+        assert held
+        assert not any("Summary of" in text for text in home.books().values())
+        accounts = home.folder / "accounts.csv"
+        text = accounts.read_text(encoding="utf-8")
+        accounts.write_text(text.replace("Expenses:Gateway:Fees\n", "Expenses:Gateway:Charges\n"), encoding="utf-8")
+        home.set("    closed_through: 2026-11-02\n", "")
+        main(["held", "retry", "--all", "--home", str(home.folder)])
+        report = home.run(nightly=True)
+        assert [leg for leg in report.legs if leg.unexplained.minor] == []
+    assert any(account.endswith("Gateway:Charges") for account in balances(home))
+    assert "Expenses:Gateway:Fees" not in balances(home)
+    assert any("Summary of" in text for text in home.books().values())
+
+
+def test_an_entry_that_moves_nothing_belongs_to_no_summary() -> None:
+    from stories import entry
+
+    from syncjob.plan.units import Booking, Mode, units
+
+    assert units([entry("shop:nothing")], Booking(Mode.PER_DAY)) == {}

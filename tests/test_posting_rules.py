@@ -19,7 +19,7 @@ from syncjob.errors import Misconfigured, RecordRefused
 from syncjob.model import NO_NUMBER, Application, Fee, Kind, Part, Role
 from syncjob.money import Money, Percent
 from syncjob.posting import apart, apply, bill, post, tax_given_back, tax_of_sale
-from syncjob.posting.rules import Fees, PostingRules, Sales, Treatment, load, standard, usual
+from syncjob.posting.rules import Accounts, Fees, PostingRules, Sales, Treatment, load, standard, usual
 from syncjob.shipped import folder
 
 SHIPPED = (folder() / "posting.yaml").read_text(encoding="utf-8")
@@ -237,6 +237,15 @@ def test_a_bill_takes_each_fee_from_prepaid_to_its_account() -> None:
         "fees JPY": 7, "fees_prepaid JPY": -7, "fee_tax JPY": 1, "tax JPY": -1,
     }  # fmt: skip
     assert entry.date == date(2026, 10, 31)
+    odd = {("EUR", "fees"): eur(13), ("EUR", "dispute_fees"): eur(13)}  # 2.47 cents each, 4.94 together
+    assert sums([bill("shop", date(2026, 10, 31), odd, 1, BERLIN, how)])["fee_tax"] == 5
+
+
+def test_fees_that_a_rule_keeps_on_prepaid_wait_for_no_bill() -> None:
+    how = Treatment(standard(), fees=Fees.MONTHLY_BILL)
+    text = replace(standard(), movements={**standard().movements, Kind.PAYMENT: Accounts(Role.UNAPPLIED, Role.FEES_PREPAID)})
+    entry = post(charge(100_00, 3_20), BERLIN, "EUR", replace(how, rules=text))
+    assert [line.reference for line in entry.lines if line.role is Role.FEES_PREPAID] == [""]
 
 
 def test_a_word_of_the_vendor_may_have_a_rule_of_its_own() -> None:

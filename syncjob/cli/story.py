@@ -74,11 +74,21 @@ def _told(config: Config, store: Store, story: Story) -> dict[str, Json]:
         "means": [*_movements(reading, kinds), *_facts(reading, kinds)],
         "posted": [_entry(entry) for entry in story.entries],
         "applied": [_application(one) for one in story.applications],
-        "documents": [_document(store, one) for one in story.deliveries],
+        "documents": [_document(store, one) for one in (*story.deliveries, *_summaries(store, story))],
         "held": [
             {"type": r.type, "id": r.id, "why": r.problem.why, "cure": r.problem.cure, "amount": _money(r.net)} for r in refused
         ],
     }
+
+
+def _summaries(store: Store, story: Story) -> list[Delivery]:
+    """The documents about more than this subject that bring entries of it to the books."""
+    own = {(one.target, one.key) for one in story.deliveries}
+    more: dict[str, dict[str, None]] = {}
+    for (target, _), document in story.posted.items():
+        if (target, document) not in own:
+            more.setdefault(target, {})[document] = None
+    return [one for target, keys in more.items() for one in store.lookup(target, list(keys)).values()]
 
 
 def _record(one: Record, landed: datetime) -> Json:

@@ -8,11 +8,11 @@ from datetime import date, timedelta
 from syncjob.errors import Problem, RecordRefused
 from syncjob.jobs import charts
 from syncjob.jobs.job import Job, Sink, Source, Tally
-from syncjob.model import Entry
+from syncjob.model import Delivery, Entry
 from syncjob.moment import business_date
 from syncjob.plan import made_by
 from syncjob.plan.proceed import proceed
-from syncjob.plan.units import Mode, Unit, facts, summary, units
+from syncjob.plan.units import Mode, Unit, facts, named, summary, units
 from syncjob.store import Plan, Subject
 
 _LAST = 1 << 60
@@ -22,6 +22,8 @@ def summarise(job: Job, sources: Sequence[Source], sink: Sink, tally: Tally) -> 
     """Make the summaries of every day that has ended for these sources and that a target's books have entries of."""
     if sink.ledger.booking.mode is Mode.PER_TRANSACTION:
         return
+    for key, entries in job.store.unsent_summaries(sink.name).items():
+        _make_again(job, sink, key, entries, tally)
     for source in sources:
         through = _read_through(job, source)
         waiting = job.store.without_document(sink.name, source.name, through) if through is not None else []
@@ -35,18 +37,33 @@ def _make(job: Job, sink: Sink, unit: Unit, entries: Sequence[Entry], tally: Tal
     part = 1
     while unit.key(sink.name, part) in known:
         part += 1
-    ledger = sink.ledger
+    _keep(job, sink, (unit, part), entries, None, tally)
+
+
+def _make_again(job: Job, sink: Sink, key: str, entries: Sequence[Entry], tally: Tally) -> None:
+    """A summary that no books hold yet follows today's account codes and map."""
+    existing = job.store.lookup(sink.name, [key])[key]
+    _keep(job, sink, named(key, entries[0].source), entries, existing, tally)
+
+
+def _keep(
+    job: Job, sink: Sink, what: tuple[Unit, int], entries: Sequence[Entry], existing: Delivery | None, tally: Tally
+) -> None:
+    (unit, part), ledger = what, sink.ledger
+    at = existing.as_of if existing is not None else job.now()
     try:
-        document = summary(sink.name, unit, part, entries, ledger.map, job.rules.chart, job.now())
+        document = summary(sink.name, unit, part, entries, ledger.map, job.rules.chart, at)
     except RecordRefused as refused:
         tally.held()
         tally.problems.append(Problem(unit.subject, unit.source, str(refused), refused.cure))
         return
-    delivery = proceed(sink.name, document, facts(entries), None, made_by("", ledger.map.digest))
-    assert delivery is not None  # noqa: S101 - nothing stands in its way, it is new
+    delivery = proceed(sink.name, document, facts(entries), existing, made_by("", ledger.map.digest))
+    if delivery is None:
+        return
     chart = charts.register(job)
     coded = ((sink.name, document.key, delivery.revision, chart),) if chart else ()
-    posted = tuple((sink.name, key, document.key) for key in document.entries)
+    posted = tuple((sink.name, key, document.key) for key in document.entries) if existing is None else ()
+    subject = Subject(unit.source, unit.subject, _LAST)
     job.store.save(Plan((subject,), (), (), posted, (delivery,), coded=coded), job.now())
     tally.add("planned")
 

@@ -76,6 +76,12 @@ class Unit:
         return f"{target}:{self.source}:{self.currency}:{self.day.isoformat()}:{DocumentKind.SUMMARY.value}:{part}"
 
 
+def named(key: str, source: str) -> tuple[Unit, int]:
+    """The unit and part that a document key names."""
+    currency, day, _, part = key.rsplit(":", 4)[1:]
+    return Unit(source, currency, date.fromisoformat(day)), int(part)
+
+
 def units(entries: Iterable[Entry], booking: Booking) -> dict[Unit, list[Entry]]:
     """The entries that belong into summaries, by unit, in the order in which they are given."""
     every = list(entries)
@@ -83,7 +89,7 @@ def units(entries: Iterable[Entry], booking: Booking) -> dict[Unit, list[Entry]]
     movements: dict[str, str] = {movement_of(e): _settled(e) for e in every if any(line.bucket for line in e.lines)}
     found: dict[Unit, list[Entry]] = {}
     for one in every:
-        if booking.summarises(one, of_invoices):
+        if one.lines and booking.summarises(one, of_invoices):
             currency = movements.get(movement_of(one)) or _settled(one)
             found.setdefault(Unit(one.source, currency, one.date), []).append(one)
     return found

@@ -52,6 +52,7 @@ def post(
         lines.append(_fee(against, -transaction.gross, bill=bill))
     else:
         lines += _counter(transaction, against, home)
+    taxes = () if bill else _reverse_charge(lines, how)
     return Entry(
         key=movement_key(transaction.stream, transaction.id),
         source=transaction.stream.source,
@@ -60,18 +61,19 @@ def post(
         kind=transaction.kind.value,
         effective=transaction.effective,
         date=posted_on(transaction, zone),
-        lines=tuple(line for line in (*lines, *_reverse_charge(lines, how)) if line.amount.minor),
+        lines=tuple(line for line in (*lines, *taxes) if line.amount.minor),
     )
 
 
 def _fee(role: Role, amount: Money, *, bill: bool) -> Line:
     """A line for a fee; one that a monthly bill brings to its account is prepaid until then, and says which that is."""
-    return Line(Role.FEES_PREPAID, amount, reference=role.value) if bill else Line(role, amount)
+    waits = bill and role is not Role.FEES_PREPAID  # a rule that names it means an account that somebody else clears
+    return Line(Role.FEES_PREPAID, amount, reference=role.value) if waits else Line(role, amount)
 
 
 def _reverse_charge(lines: Sequence[Line], how: Treatment) -> tuple[Line, ...]:
-    """The tax on fees that the company owes itself, and deducts: of the whole movement, by the rate in syncjob.yaml."""
-    if how.reverse_charge is None or how.fees is Fees.MONTHLY_BILL:
+    """The tax on the fees among these lines that the company owes itself, and deducts: of their sum, as syncjob.yaml says."""
+    if how.reverse_charge is None:
         return ()
     charged = [line.amount for line in lines if line.role in FEE_ROLES]
     if not charged or any(line.role is Role.FEE_TAX for line in lines):
@@ -88,12 +90,13 @@ def bill(
     Tax under reverse charge is that of the month's sum, as a bill has it.
     """
     lines: list[Line] = []
+    charged: dict[str, list[Line]] = {}
     for (currency, role), amount in sorted(prepaid.items()):
-        lines += [Line(Role(role), amount), Line(Role.FEES_PREPAID, -amount, reference=role)]
-        taxed = any(other == currency and Role(name) is Role.FEE_TAX for other, name in prepaid)
-        if how.reverse_charge is not None and not taxed:
-            tax = how.reverse_charge.on(amount)
-            lines += [Line(Role.FEE_TAX, tax, reference=REVERSE_CHARGE), Line(Role.TAX, -tax, reference=REVERSE_CHARGE)]
+        fee = Line(Role(role), amount)
+        lines += [fee, Line(Role.FEES_PREPAID, -amount, reference=role)]
+        charged.setdefault(currency, []).append(fee)
+    for fees in charged.values():
+        lines += _reverse_charge(fees, how)
     subject = f"fees:{last:%Y-%m}"
     return Entry(
         key=f"{source}:{subject}:{part}",

@@ -264,6 +264,10 @@ class Store:
         """The entries of a source dated up to a day that no document brings to a target, in the order of its ledger."""
         return planning.without_document(self._database, target, source, through)
 
+    def unsent_summaries(self, target: str) -> dict[str, list[Entry]]:
+        """Document key -> its entries, of the summaries that a target does not hold yet and that are not under way."""
+        return planning.unsent_summaries(self._database, target)
+
     def count_entries(self, source: str, subject: str) -> int:
         """How many entries a subject has."""
         return ledger.count(self._database, source, subject)

@@ -87,7 +87,12 @@ _DAY = (
 _PREPAID = (
     select(_E.date, _L.currency, _L.reference, func.sum(_L.minor))
     .select_from(_LINES)
-    .where(_E.source == bindparam("source"), _E.date <= bindparam("through"), _L.role == Role.FEES_PREPAID.value)
+    .where(
+        _E.source == bindparam("source"),
+        _E.date <= bindparam("through"),
+        _L.role == Role.FEES_PREPAID.value,
+        _L.reference != "",  # else no bill takes it to its account
+    )
     .group_by(_E.date, _L.currency, _L.reference)
 )
 _COUNT = (

@@ -9,10 +9,10 @@ from typing import Any
 from sqlalchemy import and_, bindparam, delete, select, update
 
 from syncjob.matching import normal
-from syncjob.model import Application, Delivery, Entry, Invoice, Line, Part, Record
+from syncjob.model import Application, Delivery, DocumentKind, Entry, Invoice, Line, Part, Record, Status
 from syncjob.money import Money
 from syncjob.store import rows, subjects
-from syncjob.store.database import Database, Values, among
+from syncjob.store.database import Database, Values, among, one_of
 from syncjob.store.tables import (
     APPLICATION,
     CODED,
@@ -46,6 +46,21 @@ _WITHOUT = (
     .select_from(ENTRY.outerjoin(POSTED, and_(POSTED.c.entry == _E.id, POSTED.c.target == bindparam("target"))))
     .where(POSTED.c.document.is_(None), _E.source == bindparam("source"), _E.date <= bindparam("through"))
     .order_by(_E.effective, _E.key)
+)
+_UNSENT_SUMMARIES = (
+    select(POSTED.c.document, _E.subject, _E.id, *rows.ENTRY_COLUMNS)
+    .select_from(
+        DELIVERY.join(POSTED, and_(POSTED.c.document == _D.key, POSTED.c.target == _D.target)).join(
+            ENTRY, _E.id == POSTED.c.entry
+        )
+    )
+    .where(
+        _D.target == bindparam("target"),
+        _D.kind == DocumentKind.SUMMARY.value,
+        _D.delivered_revision == 0,
+        one_of(_D.status, (Status.PLANNED.value, Status.HELD.value)),
+    )
+    .order_by(POSTED.c.document, _E.effective, _E.key)
 )
 _AT_ONCE = 2000  # entries
 _ENTRIES_BY_KEY = select(_E.subject, _E.id, *rows.ENTRY_COLUMNS).where(among(_E.key, "keys"))
@@ -160,7 +175,20 @@ def _entries_and_documents(
 
 def without_document(database: Database, target: str, source: str, through: date) -> list[Entry]:
     """The entries of a source dated up to a day that no document brings to a target, in the order of its ledger."""
-    heads = database.rows(_WITHOUT, target=target, source=source, through=through.isoformat())
+    return _of_heads(database, database.rows(_WITHOUT, target=target, source=source, through=through.isoformat()))
+
+
+def unsent_summaries(database: Database, target: str) -> dict[str, list[Entry]]:
+    """Document key -> its entries, of the summaries that a target does not hold yet and that are not under way."""
+    found: dict[str, list[Entry]] = {}
+    rows_ = database.rows(_UNSENT_SUMMARIES, target=target)
+    for (document, *_), entry in zip(rows_, _of_heads(database, [row[1:] for row in rows_]), strict=True):
+        found.setdefault(document, []).append(entry)
+    return found
+
+
+def _of_heads(database: Database, heads: Sequence[Any]) -> list[Entry]:
+    """Whole entries of (subject, id, columns), in their order, some thousand at a time."""
     found: list[Entry] = []
     for start in range(0, len(heads), _AT_ONCE):
         batch = heads[start : start + _AT_ONCE]
