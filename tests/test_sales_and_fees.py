@@ -148,8 +148,8 @@ def test_tax_under_reverse_charge_is_owed_and_deducted_of_the_months_sum(
 ) -> None:
     lines = '    sales: invoiced_in_books\n    fees: monthly_bill\n    reverse_charge: "19"\n'
     rows = [row for row in entries(night(tmp_path / "home", "tidy", lines), capsys) if row["kind"] == "fee_bill"]
-    found = {(row["role"], row["currency"]): int(row["amount"].replace(".", "")) for row in rows if row["currency"] == "EUR"}
-    assert found["fee_tax", "EUR"] == -found["tax", "EUR"] == (found["fees", "EUR"] * 19 + 50) // 100
+    found = {role: of["EUR"] for role, of in sums(rows).items() if "EUR" in of}
+    assert found["fee_tax"] == -found["tax"] == ((found["fees"] + found["dispute_fees"]) * 19 + 50) // 100
 
 
 def test_a_fee_that_comes_to_light_after_the_bill_makes_a_second_part(
