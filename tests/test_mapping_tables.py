@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from syncjob.cli import main
@@ -304,6 +304,8 @@ def test_the_cure_for_an_unlisted_word_names_the_line_and_the_file(home: Path) -
 
 
 @given(st.text(st.sampled_from(list('ab ,;"#\n\r\t\0\u00a0\u2028é')), max_size=40), st.sampled_from(["", "b"]))
+@example(",\ncharge\ncharge", "")
+@example(";\u00a0\na\na", "")
 def test_any_spreadsheet_is_read_or_refused_and_nothing_else(text: str, column: str) -> None:
     table = Table("mappings/tables/products.csv", text)
     said = ""

@@ -127,11 +127,10 @@ def _rows(text: str, file: str) -> Iterator[list[_Cell]]:
     for number, line in enumerate(text.split("\n"), start=1):  # no splitlines: it splits inside texts too
         if not line.strip() or line.startswith("#"):
             continue
-        if not line.strip(" \t,;"):  # spreadsheets leave ;;; behind where a row was cleared
-            continue
-        separator = separator or _separator(line, Place(file, number, 1))
-        row = _cells(line, separator, Place(file, number, 1))
-        if any(cell.text for cell in row):
+        separates = separator or _separator(line, Place(file, number, 1))
+        row = _cells(line, separates, Place(file, number, 1))
+        if any(cell.text for cell in row):  # spreadsheets leave ;;; behind where a row was cleared
+            separator = separates  # only a header says what separates, not a cleared row before it
             yield row
 
 
