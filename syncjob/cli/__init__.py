@@ -41,6 +41,7 @@ VERBS = {
         "reconcile.reconcile",
         "story.show",
         "export.export",
+        "closing.close",
     ),
     "Try it": (
         "demo.demo",

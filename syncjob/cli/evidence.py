@@ -7,7 +7,7 @@ subject rows are sorted, so that the same state always gives the same file.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias
@@ -66,7 +66,8 @@ DOCUMENTS = Table(
     ),
     numbers=frozenset({"amount", "revision", "generation", "delivered_revision", "attempts"}),
 )
-TABLES = {table.name: table for table in (TRANSACTIONS, ENTRIES, DOCUMENTS)}
+JOURNAL = replace(ENTRIES, name="journal")  # the same rows, day by day
+TABLES = {table.name: table for table in (TRANSACTIONS, ENTRIES, DOCUMENTS, JOURNAL)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,8 @@ def rows(table: Table, config: Config, store: Store, choice: Choice, left_out: L
     _known(config, store, choice)
     if table is TRANSACTIONS:
         return _transactions(config, store, choice, left_out)
+    if table is JOURNAL:
+        return _journal(config, store, choice)
     return _entries(config, store, choice) if table is ENTRIES else _documents(config, store, choice)
 
 
@@ -206,6 +209,19 @@ def _entries(config: Config, store: Store, choice: Choice) -> Iterator[Row]:
             chart = next((written[one] for one in told if one in written), config.chart)
             lines = [_line(number, line, _code(chart, entry, line)) for number, line in enumerate(entry.lines, 1)]
             yield _entry(entry, [key for _, key in told]), lines
+
+
+def _journal(config: Config, store: Store, choice: Choice) -> Iterator[Row]:
+    """The rows of ENTRIES as a journal has them: by date, instant and key."""
+    from syncjob.jobs import charts
+
+    ever = charts.ever(store, config.chart)
+    several = len(ever) > 2
+    for entry, carried_by in store.daybook(choice.since, choice.until, choice.source):
+        told = [one for one in carried_by if choice.target in ("", one.target)]
+        chart = ever[told[0].chart] if told and several else config.chart
+        lines = [_line(number, line, _code(chart, entry, line)) for number, line in enumerate(entry.lines, 1)]
+        yield _entry(entry, [one.document for one in told]), lines
 
 
 def _entry(entry: Entry, documents: Sequence[str]) -> tuple[Cell, ...]:

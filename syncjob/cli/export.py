@@ -71,9 +71,10 @@ def entries(kind: str, since: str, until: str, source: str, target: str, out: Pa
 def journal(kind: str, since: str, until: str, source: str, target: str, out: Path | None) -> int:
     """Write the sub-ledger as a journal that Beancount or hledger reads.
 
-    The same entries as `export entries`, with the account codes of accounts.csv; each balances in each of its currencies.
+    The same entries as `export entries`, day by day, with the account codes of accounts.csv; each balances in each of its
+    currencies.
     """
-    return _exported("entries", kind, since, until, source, target, out)
+    return _exported("journal", kind, since, until, source, target, out)
 
 
 @verb("documents", "syncjob export documents --target books --out documents.csv")

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TextIO, TypeAlias
 
 from syncjob.model import Role
+from syncjob.money import decimals
 from syncjob.ports import AccountType
 from syncjob.roles import PARTS
 
@@ -36,6 +37,13 @@ class Accounts:
         self._is_account = is_account
         self._names: dict[str, str] = {}
         self._taken: dict[str, str] = {}
+        self._currencies: set[str] = set()
+
+    def fresh(self, currencies: Iterable[str]) -> list[str]:
+        """Those of these currencies that are named for the first time."""
+        new = [one for one in dict.fromkeys(currencies) if one not in self._currencies]
+        self._currencies.update(new)
+        return new
 
     def name(self, role: str, code: str | None) -> tuple[str, bool]:
         """The account of a line, and whether it is named for the first time."""
@@ -62,11 +70,13 @@ def beancount(entries: Iterable[Entry], accounts: Accounts, out: TextIO) -> None
     out.write("; The journal of the sub-ledger. Made by: syncjob export journal --format beancount\n")
     for entry in entries:
         lines, opened = _placed(entry, accounts)
+        for currency in accounts.fresh(line["currency"] for _, line in lines):
+            out.write(f"\n{_LONG_AGO} commodity {currency}\n")
         for name, code in opened:
             out.write(f"\n{_LONG_AGO} open {name}\n")
             if code and code != name:
                 out.write(f"  code: {_quoted(code)}\n")
-        out.write(f'\n{entry["date"]} * {_quoted(_told(entry))}\n')
+        out.write(f"\n{entry['date']} * {_quoted(_told(entry))}\n")
         for word, text in _about(entry):
             out.write(f"  {word}: {_quoted(text)}\n")
         for name, line in lines:
@@ -74,10 +84,12 @@ def beancount(entries: Iterable[Entry], accounts: Accounts, out: TextIO) -> None
 
 
 def hledger(entries: Iterable[Entry], accounts: Accounts, out: TextIO) -> None:
-    """Write the journal for hledger; it passes hledger check accounts."""
+    """Write the journal for hledger; it passes hledger check --strict."""
     out.write("; The journal of the sub-ledger. Made by: syncjob export journal --format hledger\ndecimal-mark .\n")
     for entry in entries:
         lines, opened = _placed(entry, accounts)
+        for currency in accounts.fresh(line["currency"] for _, line in lines):
+            out.write(f"\ncommodity 1000.{'0' * decimals(currency)} {currency}\n")
         for name, code in opened:
             beside = f", code:{_line(code)}" if code and code != name else ""
             out.write(f"\naccount {name}  ; type:{_TYPES.get(name.partition(':')[0], 'A')}{beside}\n")

@@ -21,7 +21,7 @@ from syncjob.errors import (
     TryLater,
     exit_code,
 )
-from syncjob.jobs import charts, reconciling
+from syncjob.jobs import charts, nights, reconciling
 from syncjob.jobs.bills import post_bills
 from syncjob.jobs.customers import link_by_email
 from syncjob.jobs.delivery import deliver, recover
@@ -125,6 +125,8 @@ def run(
         report = Report(kind, code, started, job.now(), dict(tally.counts), problems, tuple(legs), today(job), planned, edits)
         with job.store.together():  # a night whose page was not kept has not ended
             keep(report)
+            if at_night and not dry:
+                nights.note(job.store, number, today(job), legs)
             job.store.end_run(number, report.ended, code, dict(report.counts))
     return report
 

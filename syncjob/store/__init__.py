@@ -14,9 +14,11 @@ from syncjob.money import Money
 from syncjob.ports import Balance, Call, Identity
 from syncjob.store import (
     asking,
+    closing,
     comparing,
     copying,
     crosswalk,
+    daybook,
     delivering,
     journal,
     landing,
@@ -101,6 +103,12 @@ class Store:
         except BaseException:
             self._sums.forget()
             raise
+
+    @contextmanager
+    def steady(self) -> Iterator[None]:
+        """Let several reads see the same state, whatever a run beside them writes; nothing is locked."""
+        with self._database.reading():
+            yield
 
     def copy_to(self, path: Path) -> None:
         """Copy the whole state into a fresh SQLite file, for a dry run."""
@@ -275,6 +283,46 @@ class Store:
     def entry_dates(self, target: str) -> tuple[date, date] | None:
         """First and last date of delivered entries."""
         return ledger.entry_dates(self._database, target)
+
+    # ------------------------------------------------------------ the journal, and closing a month
+    def daybook(self, since: date, until: date, source: str = "") -> Iterator[tuple[Entry, list[daybook.Carried]]]:
+        """Entries dated between two days, by date, instant and key, each with the documents that bring it to books.
+
+        Some thousand are read at a time, whole days together.
+        """
+        return daybook.entries(self._database, since, until, source)
+
+    def sums_through(self, day: date) -> dict[tuple[str, Role, str], int]:
+        """(source, role, currency) -> sum of all lines dated up to and with a day."""
+        return closing.sums_through(self._database, day)
+
+    def kind_sums(self, first: date, last: date) -> list[tuple[str, str, str, Role, int, int]]:
+        """(source, entry kind, currency, role, number of entries, sum) of entries dated between two days, both included."""
+        return closing.kind_sums(self._database, first, last)
+
+    def side_sums(self, first: date, last: date) -> dict[tuple[str, Role, str], tuple[int, int]]:
+        """(source, role, currency) -> debits and credits (negative) dated between two days, both included."""
+        return closing.side_sums(self._database, first, last)
+
+    def crossing(self, day: date, end: datetime) -> list[closing.Crossing]:
+        """Lines of gateways' balances dated up to a day and moved from an instant on, or the other way round."""
+        return closing.crossing(self._database, day, end)
+
+    def open_items(self, day: date) -> list[closing.Open]:
+        """Unapplied money, customer credit, suspense and payouts on their way by subject, as they stood at the end of a day."""
+        return closing.open_items(self._database, day)
+
+    def sent_payouts(self, first: date, last: date) -> list[closing.Sent]:
+        """Every line of the payouts that moved in transit between two days, or were in transit on either of them."""
+        return closing.sent(self._database, first, last)
+
+    def missing_lines(self, target: str, day: date) -> list[closing.Missing]:
+        """The lines dated up to a day that a target's books do not have yet, with their documents."""
+        return closing.missing(self._database, target, day)
+
+    def late_sums(self, target: str, day: date, end: datetime) -> list[tuple[str, Role, str, datetime, int, int]]:
+        """(source, role, currency, arrived, entries, sum) of gateways' balances dated up to a day, in the books since `end`."""
+        return closing.late(self._database, target, day, end)
 
     # ------------------------------------------------------------ what people ask
     def refusals(self, source: str | None = None) -> list[tuple[Subject, Refusal]]:
