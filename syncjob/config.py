@@ -15,6 +15,7 @@ from typing import TypeAlias, TypeVar
 
 from syncjob import chart, moment, secrets, timetable, yamlfile
 from syncjob.errors import Misconfigured, RecordRefused
+from syncjob.matching import Ladder, normal
 from syncjob.money import Percent, decimals
 from syncjob.plan.units import PER_TRANSACTION, Booking, Mode
 from syncjob.ports import Options
@@ -28,7 +29,8 @@ _BOOKED = ("sales", "fees", "reverse_charge")  # how a gateway's money is booked
 _KEPT = ("mode", "mode_since")  # how the sub-ledger comes to books
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}", re.ASCII)
 _CLOCK = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])", re.ASCII)
-_KEYS = ("books_zone", "home_currency", "start", "nightly_at", "schedule", "state", *GROUPS)
+_KEYS = ("books_zone", "home_currency", "start", "nightly_at", "schedule", "state", "matching", *GROUPS)
+_MATCHING = ("series", "gateway_numbers", "by_customer")
 _SCHEDULE = ("every", "cron", "zone", "jitter", "misfire_grace")
 
 Value = TypeVar("Value")
@@ -66,6 +68,7 @@ class Config:
     blocks: tuple[Block, ...]
     chart: chart.Chart
     posting: PostingRules
+    matching: Ladder  # how payments find their invoices
 
     def treatment(self, block: Block) -> Treatment:
         """How a gateway account is booked."""
@@ -99,6 +102,7 @@ def read(home: Path) -> Config:
         blocks=blocks,
         chart=_chart(home),
         posting=rules.load(home),
+        matching=_matching(top["matching"]) if "matching" in top else Ladder(),
     )
 
 
@@ -174,6 +178,19 @@ def _booking(fields: Mapping[str, Node]) -> Booking:
         why = "mode_since is the instant from which on a summary is made, and none is"
         raise fields["mode_since"].wrong(why, "write mode: per_day or hybrid, or leave the line out")
     return Booking(mode, since)
+
+
+def _matching(node: Node) -> Ladder:
+    """How payments find their invoices: which numbers are the books' own, and whether a customer's only sum decides."""
+    fields = node.mapping(_MATCHING)
+    series: list[str] = []
+    for one in fields["series"].one_or_more() if "series" in fields else ():
+        if not normal(one.text()):
+            raise one.wrong("series is empty", "write how your invoice numbers begin, such as INV-")
+        series.append(one.text())
+    of_gateway = fields["gateway_numbers"].flag() if "gateway_numbers" in fields else False
+    by_customer = fields["by_customer"].flag() if "by_customer" in fields else True
+    return Ladder(tuple(series), of_gateway, by_customer)
 
 
 def _distinct(blocks: Iterable[Block]) -> None:

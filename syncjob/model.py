@@ -127,10 +127,14 @@ class Fee:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A document number or id that a payment names, and the place where it was found ("metadata.invoice_number")."""
+    """A document number or id that a payment names, and the place where it was found ("metadata.invoice_number").
+
+    `of_gateway`: it is the gateway's own number for an invoice, which the books may or may not use.
+    """
 
     text: str
     place: str
+    of_gateway: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -342,6 +346,7 @@ class Application:
     runner_up: str = ""
     wanted: str = ""  # the document number looked for, so that a later invoice finds its payment
     problem: Problem | None = None
+    customer: str = ""  # whom the gateway says a payment is from that names nothing, so that their sums are looked at
 
     @property
     def sellable(self) -> bool:

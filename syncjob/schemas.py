@@ -12,7 +12,7 @@ from syncjob import config
 from syncjob.errors import Misconfigured
 from syncjob.mapping import files, jsonschema
 from syncjob.mapping.jsonschema import NAMES_OF_MAPS
-from syncjob.mapping.shapes import TEXT, Schema, closed, document, one_or_more
+from syncjob.mapping.shapes import FLAG, TEXT, Schema, closed, document, one_or_more
 from syncjob.model import FactKind, Kind, Role
 from syncjob.plan.units import Mode
 from syncjob.posting.rules import BALANCES, COUNTERED, FEE_ROLES, Fees, Sales
@@ -27,6 +27,10 @@ _SAYS = {
     "nightly_at": "The first run after this time in the books' zone also reads deeper, reconciles and summarises (02:00).",
     "schedule": "When `syncjob schedule` begins runs.",
     "state": "Where syncjob keeps what it knows: a file under the home, or postgresql://USER@HOST/DATABASE.",
+    "matching": "How payments find their invoices.",
+    "series": "How your invoice numbers begin: a number that a payment names counts only where it begins so.",
+    "gateway_numbers": "Whether your books use the numbers that the gateway gives its invoices (no, if nothing is said).",
+    "by_customer": "Whether a customer's only exact sum decides where no number is named (yes, if nothing is said).",
     "gateways": "Where payments come from, each under a name of its own.",
     "accounting": "The books that payments are brought to, each under a name of its own.",
     "crm": "The CRMs that payments are brought to, each under a name of its own.",
@@ -54,6 +58,9 @@ _SHAPES: Mapping[str, Schema] = {
     "zone": {"type": "string"},
     "jitter": {"type": "string", **_PATTERN_OF_SPAN},
     "misfire_grace": {"type": "string", **_PATTERN_OF_SPAN},
+    "series": one_or_more(TEXT | {"minLength": 1}),
+    "gateway_numbers": FLAG,
+    "by_customer": FLAG,
     "key": {"type": "string"},
     "sales": {"enum": [one.value for one in Sales]},
     "fees": {"enum": [one.value for one in Fees]},
@@ -114,6 +121,7 @@ def _syncjob_yaml(connectors: Mapping[str, Mapping[str, Callable[[], ModuleType]
     properties = {word: _said(word) for word in config._KEYS}
     schedule = {word: _said(word) for word in config._SCHEDULE}
     properties["schedule"] |= closed(schedule, dependentRequired={"zone": ["cron"]}, **{"not": {"required": ["every", "cron"]}})
+    properties["matching"] |= closed({word: _said(word) for word in config._MATCHING})
     for group, known in connectors.items():
         properties[group] |= {
             "type": "object",

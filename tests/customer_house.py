@@ -5,20 +5,21 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from house import DoomedStore, FakeFields, FakeGateway, FakeTarget, Killed
-from stories import charge
+from stories import charge, refund
 
 from syncjob import jobs, mapping
 from syncjob.chart import Chart
 from syncjob.cli import main
 from syncjob.crm import sqlite
 from syncjob.jobs import Job, Report, Sink, Source
+from syncjob.matching import Ladder
 from syncjob.model import (
     Delivery,
     Fact,
@@ -28,6 +29,7 @@ from syncjob.model import (
     Raw,
     Reading,
     Record,
+    Reference,
     Role,
     Stream,
     Transaction,
@@ -35,6 +37,7 @@ from syncjob.model import (
 from syncjob.money import Money
 from syncjob.plan import Ledger, Rules
 from syncjob.ports import Balance, Options, TargetClass
+from syncjob.posting.rules import Sales, usual
 from syncjob.store import Store
 
 START = datetime(2026, 10, 6, tzinfo=UTC)
@@ -48,8 +51,11 @@ class Gateway(FakeGateway):
         """Somebody is known here, or says something new of themselves."""
         self.charges[id] = {**self.charges.get(id, {"id": id, "created": self._micros()}), "type": "customer", **fields}
 
-    def pays(self, id: str, customer: str, minor: int = 48_25, **fields: str) -> None:
-        """A customer pays, or something about the payment changes."""
+    def pays(self, id: str, customer: str, minor: int = 48_25, **fields: Any) -> None:
+        """A customer pays, or something about the payment changes.
+
+        `names` are numbers in its metadata, `numbered` the gateway's own, `about` its description, `back` what was refunded.
+        """
         self.charges[id] = {
             **{"id": id, "type": "charge", "amount": minor, "currency": "EUR", "customer": customer},
             **{"created": self.charges.get(id, {}).get("created") or self._micros(), **fields},
@@ -76,7 +82,7 @@ class People:
     keep: Mapping[str, Kept] = {
         "charge": Kept(
             "charge",
-            tuple((name,) for name in ("id", "amount", "currency", "customer", "failed")),
+            tuple((name,) for name in ("id", "amount", "currency", "customer", "failed", "names", "numbered", "about", "back")),
             (("name",), ("email",), ("receipt_email",)),
             ("customer",),
         ),
@@ -105,8 +111,19 @@ class People:
                     )
                 )  # fmt: skip
             else:
-                paid = charge(id=one.id, gross=money, subject=subject, effective=one.occurred, customer=who, stream=stream)
+                named = [Reference(text, "metadata.invoice_number") for text in body.get("names") or ()]
+                named += [Reference(text, "invoice.number", of_gateway=True) for text in body.get("numbered") or ()]
+                at, about = one.occurred, body.get("about") or ""
+                paid = charge(
+                    id=one.id, gross=money, subject=subject, effective=at, customer=who, stream=stream,
+                    references=tuple(named), description=about,
+                )  # fmt: skip
                 transactions.append(paid)
+                if body.get("back"):
+                    given = Money(body["back"], body["currency"])
+                    transactions.append(
+                        refund(0, of=one.id, id=f"re_{one.id}", gross=-given, subject=subject, effective=at, stream=stream)
+                    )
         return Reading(tuple(transactions), tuple(facts), tuple(people))
 
 
@@ -116,6 +133,8 @@ class House:
 
     url: str
     home: Path
+    ladder: Ladder = field(default_factory=Ladder)
+    sales: Sales = Sales.INVOICED_IN_BOOKS
 
     def __post_init__(self) -> None:
         self.clock = START + timedelta(hours=1)
@@ -145,7 +164,11 @@ class House:
                 store=wrap(store),
                 sources=(Source(self.stripe, People(), "key-1"), Source(self.shop, People(), "key-2")),  # type: ignore[arg-type]
                 sinks=(Sink(self.books, books), Sink(self.crm, crm)),  # type: ignore[arg-type]
-                rules=Rules(UTC, "EUR", START, chart, (books, crm)),
+                rules=Rules(
+                    *(UTC, "EUR", START, chart, (books, crm)),
+                    ladder=self.ladder,
+                    treatments={name: replace(usual(), sales=self.sales) for name in ("stripe", "shop")},
+                ),
                 nightly_at=time(2, 0),
                 now=lambda: self.clock,
                 monotonic=lambda: self.clock.timestamp(),

@@ -35,6 +35,8 @@ class House:
             folder, zone="Europe/Berlin", currency="EUR", start=start.isoformat(), gateway="shop", key="env:KEY",
             more={"base_url": url},
         )  # fmt: skip
+        if whole:  # there the books list invoices under the gateway's own numbers
+            self.match("gateway_numbers: yes")
         with (folder / "books" / "invoices.csv").open("a", encoding="utf-8", newline="") as file:
             rows = csv.writer(file, lineterminator="\n")
             for one in invoices:
@@ -54,6 +56,13 @@ class House:
         text = path.read_text(encoding="utf-8")
         assert old in text
         path.write_text(text.replace(old, new), encoding="utf-8")
+
+    def match(self, line: str) -> None:
+        """Say something about matching in syncjob.yaml."""
+        path = self.folder / "syncjob.yaml"
+        if "\nmatching:\n" not in path.read_text(encoding="utf-8"):
+            self.set("\ngateways:\n", "\nmatching:\ngateways:\n")
+        self.set("\nmatching:\n", f"\nmatching:\n  {line}\n")
 
     @contextmanager
     def job(self) -> Iterator[Job]:

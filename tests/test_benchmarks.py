@@ -51,3 +51,13 @@ def test_loop_and_dlt_are_given_the_lists_that_the_job_paged_without_its_cursors
         simulator.Feed("balance_transactions", "/v1/balance_transactions", (("expand[]", "data.source"),)),
         simulator.Feed("events", "/v1/events", (("types[]", "payout.paid"), ("types[]", "payout.failed"))),
     ]
+
+
+def test_matching_is_measured_by_number_and_by_customer_and_stays_within_its_limit(tmp_path: Path) -> None:
+    told = tmp_path / "measured.json"
+    command = [sys.executable, str(BENCHMARKS / "matching.py"), "--payments", "5000", "--json", str(told)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    number, customer = json.loads(told.read_text())["measured"]
+    assert (number["payments"], number["matched"]) == (5000, 5000)
+    assert customer["matched"] > 4900

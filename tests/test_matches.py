@@ -21,7 +21,7 @@ from test_demo import ask, served
 from syncjob import config
 from syncjob.cli import main
 from syncjob.errors import EXIT_CONFIGURATION, EXIT_OK
-from syncjob.matching import Decision, match
+from syncjob.matching import Decision, Ladder, match
 from syncjob.money import Money
 from syncjob.store import Store
 
@@ -195,7 +195,7 @@ BY = {"by": "somebody", "at": NOON}
 
 def test_a_decision_comes_before_what_the_payment_names() -> None:
     wish = {"shop:txn_ch_1": Decision((("INV-2", 60_00),), **BY)}
-    (told,) = match([charge(names="INV-1")], [], books(invoice("INV-1"), invoice("INV-2")), wish)
+    (told,) = match([charge(names="INV-1")], [], books(invoice("INV-1"), invoice("INV-2")), Ladder(decisions=wish))
     assert shares(told) == [("INV-2", 60_00), ("", 40_00)]
     assert told.rule == "decided by a person"
     assert told.evidence.startswith("somebody on 20")
@@ -204,27 +204,27 @@ def test_a_decision_comes_before_what_the_payment_names() -> None:
 def test_nothing_is_taken_that_the_invoice_does_not_ask_for_any_more() -> None:
     wish = {"shop:txn_ch_1": Decision((("INV-1", 60_00), ("INV-2", 40_00)), **BY)}
     mirror = books(invoice("INV-1", open=10_00), invoice("INV-2", total=40_00))
-    (told,) = match([charge(100_00)], [], mirror, wish)
+    (told,) = match([charge(100_00)], [], mirror, Ladder(decisions=wish))
     assert shares(told) == [("INV-1", 10_00), ("INV-2", 40_00), ("", 50_00)]
 
 
 def test_an_invoice_in_another_currency_gets_nothing_whatever_was_decided() -> None:
     wish = {"shop:txn_ch_1": Decision((("INV-1", 60_00),), **BY)}
-    (told,) = match([charge(100_00)], [], books(invoice("INV-1", currency="USD")), wish)
+    (told,) = match([charge(100_00)], [], books(invoice("INV-1", currency="USD")), Ladder(decisions=wish))
     assert shares(told) == [("", 100_00)]
 
 
 def test_a_refund_gives_back_what_the_person_said_the_payment_was_for() -> None:
     wish = {"shop:txn_ch_1": Decision((("INV-2", 100_00),), **BY)}
-    new = match([charge(100_00), refund(30_00)], [], books(invoice("INV-2")), wish)
+    new = match([charge(100_00), refund(30_00)], [], books(invoice("INV-2")), Ladder(decisions=wish))
     assert [shares(one) for one in new] == [[("INV-2", 100_00)], [("INV-2", -30_00)]]
 
 
 def test_a_decision_that_was_carried_out_decides_nothing_anew() -> None:
     wish = {"shop:txn_ch_1": Decision((("INV-2", 60_00),), **BY)}
-    first = match([charge()], [], books(invoice("INV-2")), wish)
+    first = match([charge()], [], books(invoice("INV-2")), Ladder(decisions=wish))
     applied = {"INV-2": [("shop:txn_ch_1", eur(60_00))]}
-    assert match([charge()], first, books(invoice("INV-2"), **applied), wish) == []
+    assert match([charge()], first, books(invoice("INV-2"), **applied), Ladder(decisions=wish)) == []
 
 
 @given(
@@ -236,7 +236,7 @@ def test_whatever_was_decided_every_cent_is_somewhere_and_no_invoice_gets_more_t
     parts: list[tuple[str, int]], open: tuple[int, int, int], amount: int
 ) -> None:
     mirror = books(*(invoice(f"INV-{number}", total=20_000, open=left) for number, left in enumerate(open, 1)))
-    (told,) = match([charge(amount)], [], mirror, {"shop:txn_ch_1": Decision(tuple(parts), **BY)})
+    (told,) = match([charge(amount)], [], mirror, Ladder(decisions={"shop:txn_ch_1": Decision(tuple(parts), **BY)}))
     assert sum(part.amount.minor for part in told.parts) == amount
     for number, left in enumerate(open, 1):
         assert 0 <= sum(part.amount.minor for part in told.parts if part.invoice == f"INV-{number}") <= left

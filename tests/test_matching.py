@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stories import NOON, books, charge, eur, invoice, movement, refund, refund_failure, shares
 
-from syncjob.matching import Books, match, normal, numbers
+from syncjob.matching import PLAIN, Books, match, normal
 from syncjob.model import Application, Kind, Reference, Transaction
 from syncjob.money import Money
 from syncjob.posting import claim
@@ -114,7 +114,7 @@ def test_an_invoice_that_comes_late_gets_its_payment_as_a_new_version() -> None:
 
 def test_numbers_are_asked_for_as_they_are_compared_and_only_of_what_is_applied() -> None:
     asked = [charge(names=[" inv-1", "#7"]), movement(Kind.FEE, "", eur(-1), references=(Reference("INV-9", "x"),))]
-    assert numbers(asked) == ["INV-1", "7"]
+    assert PLAIN.numbers(asked) == ["INV-1", "7"]
     assert normal(" #in v-1 ") == "INV-1"
 
 

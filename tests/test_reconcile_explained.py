@@ -12,7 +12,7 @@ from stories import NOON, eur
 
 from syncjob.accounting.beancount import connect
 from syncjob.errors import ConnectorDown
-from syncjob.jobs.reconciling import covered
+from syncjob.jobs.coverage import covered
 from syncjob.model import Stream
 from syncjob.moment import iso
 from syncjob.money import Money

@@ -235,6 +235,7 @@ def test_a_commit_of_unknown_outcome_ends_the_connection(store: Store, monkeypat
 
 EXTRA = "extra"
 NOW = schema.MIGRATIONS
+NEXT = NOW[-1].version + 1
 
 
 def _first(database: Database) -> None:
@@ -252,13 +253,14 @@ def test_a_migration_that_was_killed_between_its_steps_goes_on(store_url: str, m
         _second(database)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(schema, "MIGRATIONS", (*NOW, schema.Migration(3, (_first, killed)),))
+    monkeypatch.setattr(schema, "MIGRATIONS", (*NOW, schema.Migration(NEXT, (_first, killed)),))
     with pytest.raises(KeyboardInterrupt):
         Store.open(store_url)
     monkeypatch.setattr(schema, "MIGRATIONS", NOW)
     with pytest.raises(StateDamaged, match="upgrade syncjob"):
         Store.open(store_url)  # an older program never works on a half-migrated state
-    monkeypatch.setattr(schema, "MIGRATIONS", (*NOW, schema.Migration(3, (_first, _second)), schema.Migration(4, (_second,))))
+    later = schema.Migration(NEXT, (_first, _second)), schema.Migration(NEXT + 1, (_second,))
+    monkeypatch.setattr(schema, "MIGRATIONS", (*NOW, *later))
     for _ in range(2):
         store = Store.open(store_url)
         assert store._database.command(f"SELECT count(*) FROM {EXTRA}")[0][0] == 2  # noqa: S608
@@ -272,6 +274,8 @@ def test_a_state_of_version_1_keeps_what_it_holds(store: Store, store_url: str) 
         "DROP TABLE customer",
         "DROP TABLE mapcount",
         "DROP TABLE coded",
+        "DROP INDEX ix_application_customer",
+        "ALTER TABLE application DROP COLUMN customer",
         "UPDATE meta SET value = '1' WHERE name IN ('schema', 'schema steps done')",
     ):
         store._database.command(words)
@@ -279,6 +283,7 @@ def test_a_state_of_version_1_keeps_what_it_holds(store: Store, store_url: str) 
     assert list(again.lookup("books", [delivery("ch_1").key]).values()) == [delivery("ch_1")]
     assert again._database.command("SELECT count(*) FROM customer")[0][0] == 0
     assert again._database.command("SELECT count(*) FROM mapcount")[0][0] == 0
+    assert again._database.command("SELECT count(*) FROM application WHERE customer <> ''")[0][0] == 0
     again.close()
 
 
@@ -293,13 +298,13 @@ def test_the_state_of_a_newer_syncjob_is_refused_and_left_as_it_is(store: Store,
 
 def test_a_migration_waits_for_no_run_that_is_at_work(store: Store, store_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with store.run_lock():
-        monkeypatch.setattr(schema, "MIGRATIONS", (*NOW, schema.Migration(3, (_first,)),))
+        monkeypatch.setattr(schema, "MIGRATIONS", (*NOW, schema.Migration(NEXT, (_first,)),))
         with pytest.raises(Busy):
             Store.open(store_url)
 
 
 def test_a_fresh_state_has_the_newest_version(store_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(schema, "MIGRATIONS", (*NOW, schema.Migration(3, (_first, _second)),))
+    monkeypatch.setattr(schema, "MIGRATIONS", (*NOW, schema.Migration(NEXT, (_first, _second)),))
     store = Store.open(store_url)
     assert schema.pending(store._database) == 0
     store.close()

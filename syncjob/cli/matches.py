@@ -109,6 +109,25 @@ def unmatch(payment: str) -> None:
     click.echo(f"{one.id} is for no invoice. The next run brings it to the books: syncjob run")
 
 
+@verb("reject", "syncjob matches reject ch_1Example INV-1007")
+@click.argument("payment")
+@click.argument("invoices", nargs=-1, required=True, metavar="INVOICE...")
+def reject(payment: str, invoices: tuple[str, ...]) -> None:
+    """Say that a payment is not for these invoices: the rules decide among the others.
+
+    It holds until somebody accepts one of them for it, or takes it back with syncjob matches forget.
+    """
+    from syncjob.cli.house import configured, now, opened, who
+    from syncjob.jobs.matches import payment_of
+    from syncjob.jobs.matches import reject as decide
+
+    config = configured(frame().home)
+    with opened(config) as store:
+        subject, one = payment_of(store, _maps(config), payment)
+        all_of = decide(store, subject, one, invoices, who(), now())
+    click.echo(f"{one.id} is not for {', '.join(all_of)}. The next run brings it to the books: syncjob run")
+
+
 @verb("forget", "syncjob matches forget ch_1Example")
 @click.argument("payment")
 def forget(payment: str) -> None:

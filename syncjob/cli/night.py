@@ -83,7 +83,7 @@ def gather(config: Config, store: Store, report: Report) -> Page:
 def coverage(config: Config, store: Store, source: str) -> list[str]:
     """Up to when which of a gateway's feeds are complete, with their gaps; feeds that stand alike in one sentence."""
     from syncjob.cli.standing import feeds_of
-    from syncjob.jobs.reconciling import covered
+    from syncjob.jobs.coverage import covered
     from syncjob.summary import instant
 
     alike: dict[str, list[str]] = {}

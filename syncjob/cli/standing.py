@@ -138,8 +138,8 @@ def _run(run: Run) -> Json:
 
 
 def _source(config: Config, store: Store, name: str, now: datetime) -> Json:
+    from syncjob.jobs.coverage import covered
     from syncjob.jobs.lacks import not_offered
-    from syncjob.jobs.reconciling import covered
 
     feeds: dict[str, Json] = {}
     through: list[datetime] = []

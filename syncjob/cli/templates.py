@@ -33,6 +33,12 @@ schedule:
 # Where syncjob keeps what it knows: a file under the home, or postgresql://USER@HOST/DATABASE
 state: state/syncjob.sqlite
 
+# How payments find their invoices: docs/matching.md
+# matching:
+#   series: [INV-]          # a number that a payment names counts only where it begins so; else each may be one
+#   gateway_numbers: yes    # your books use the numbers that the gateway gives its invoices
+#   by_customer: no         # a payment without a number is never matched by its customer's only exact sum
+
 gateways:
   {gateway}:
     connector: stripe

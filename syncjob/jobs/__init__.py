@@ -60,6 +60,7 @@ class Report:
 
 
 _NIGHTS_AT_ONCE = 3
+_LOOKS_MAX = 3
 _NIGHT_AGAIN = timedelta(hours=1)
 
 
@@ -169,6 +170,8 @@ def _stages(job: Job, sources: tuple[Source, ...], sinks: tuple[Sink, ...], way:
     if way.dry:
         return []
     for sink in ready:
+        if not _guarded(sink.name, tally, partial(_look_again, job, sink, way.deadline, tally)):
+            continue
         _guarded(sink.name, tally, partial(deliver, job, sink, way.deadline, tally))
         _bind_accounts(job, sink, tally)
         if sink.ledger.books and not way.at_night and tally.counts.get(f"{sink.name}: delivered"):
@@ -285,6 +288,22 @@ def _mirror(job: Job, sink: Sink, tally: Tally) -> None:
     books = cast(AccountingTarget, sink.target)
     for page in books.mirror(job.store.mirror_cursor(sink.name)):
         tally.add("invoices", job.store.land_mirror(sink.name, page.invoices, page.cursor, job.now()))
+
+
+def _look_again(job: Job, sink: Sink, deadline: Deadline, tally: Tally) -> None:
+    """Just before something is sent, ask the books whether an invoice has changed; what was matched with it is matched anew.
+
+    Raises TryLater where that does not come to rest: nothing is sent by what may be over.
+    """
+    if not sink.ledger.books or not job.store.due(sink.name, job.now(), 1, None)[0]:
+        return
+    for _ in range(_LOOKS_MAX):
+        changed = tally.counts.get("invoices", 0)
+        _mirror(job, sink, tally)
+        if tally.counts.get("invoices", 0) == changed:
+            return
+        plan_dirty(job, deadline, tally)
+    raise TryLater("its invoices change faster than payments can be matched with them; the next run tries again")
 
 
 def _reconcile(

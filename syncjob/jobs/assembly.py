@@ -46,7 +46,11 @@ def assemble(config: Config, store: Store, environ: Mapping[str, str]) -> Job:
         store=store,
         sources=tuple(sources),
         sinks=tuple(sinks),
-        rules=Rules(config.zone, config.home_currency, config.start, config.chart, ledgers, treatments=treatments),
+        rules=Rules(
+            *(config.zone, config.home_currency, config.start, config.chart, ledgers),
+            treatments=treatments,
+            ladder=config.matching,
+        ),
         nightly_at=config.nightly_at,
         now=lambda: datetime.now(UTC),
         monotonic=time.monotonic,

@@ -92,9 +92,10 @@ def _of_ledger(
     config: Config, store: Store, known: Known, ledger: Ledger, recorder: Recorder, map: str
 ) -> Sequence[Documented]:
     treatments = {block.name: config.treatment(block) for block in config.of("gateways")}
-    rules = Rules(config.zone, config.home_currency, config.start, config.chart, (ledger,), treatments=treatments)
+    house = config.zone, config.home_currency, config.start, config.chart
+    rules = Rules(*house, (ledger,), treatments=treatments, ladder=config.matching)
     rules = with_starts(rules, store, [known.source])
-    numbers = wanted_numbers([known], rules.decisions)
+    numbers = wanted_numbers([known], rules.ladder)
     books = Books(store.invoices(numbers) if numbers else [], store.applied(numbers) if numbers else {})
     deliveries: tuple[Delivery, ...] = ()
     with suppress(RecordRefused):  # what refused is told in its place, below

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from itertools import islice
 from typing import Any, cast
 
 from syncjob.errors import Misconfigured
 from syncjob.mapping import GatewayMap
-from syncjob.matching import Books, Decision, normal
+from syncjob.matching import PLAIN, Books, Decision, Ladder, Rejection, normal
 from syncjob.model import Application, Invoice, Json, Role, Transaction, movement_key
 from syncjob.moment import from_text, iso
 from syncjob.money import Money
 from syncjob.posting import claim
 from syncjob.store import Store, Subject
 
-_FACT = "matches decided"
+_FACT, _REJECTED = "matches decided", "matches rejected"
 _AT_ONCE = 400
 
 
@@ -32,6 +32,13 @@ class Unmatched:
     left: Money
     why: str
     candidates: tuple[Invoice, ...]
+
+
+def with_people(ladder: Ladder, store: Store) -> Ladder:
+    """The ladder with what people decided and rejected, by movement key."""
+    rejected = cast("Mapping[str, Any] | None", store.get_fact(_REJECTED)) or {}
+    told = {key: Rejection(tuple(one["numbers"]), one["by"], from_text(one["at"])) for key, one in rejected.items()}
+    return replace(ladder, decisions=decisions(store), rejections=told)
 
 
 def decisions(store: Store) -> dict[str, Decision]:
@@ -125,20 +132,55 @@ def unmatch(store: Store, subject: Subject, payment: Transaction, by: str, now: 
     _note(store, subject, key, {"parts": [], "by": by, "at": iso(now)}, by, now)
 
 
-def forget(store: Store, subject: Subject, payment: Transaction, by: str, now: datetime) -> bool:
-    """Take a decision back, so that the rules decide again; False where there was none."""
+def reject(
+    store: Store, subject: Subject, payment: Transaction, numbers: Sequence[str], by: str, now: datetime
+) -> tuple[str, ...]:
+    """Say that a payment is not for these invoices; the rules decide among the others. Gives all that are rejected by now.
+
+    Raises Misconfigured for an invoice that the books do not list, and where somebody has accepted it for this payment.
+    """
     key = movement_key(payment.stream, payment.id)
-    if key not in decisions(store):
+    books = Books(store.invoices([normal(one) for one in numbers]), {})
+    decided = decisions(store).get(key)
+    accepted = {normal(number) for number, _ in decided.parts} if decided is not None else set()
+    before = with_people(PLAIN, store).rejections.get(key)
+    found = dict.fromkeys(before.numbers if before is not None else ())
+    for number in numbers:
+        if not books.named(number):
+            raise Misconfigured(f"{number!r} names no invoice that the books list; it may not have been read yet")
+        if normal(number) in accepted:
+            cure = f"take that back first: syncjob matches forget {payment.id}"
+            raise Misconfigured(f"{number} was accepted for {payment.id}; {cure}")
+        found |= dict.fromkeys(invoice.number for invoice in books.named(number))
+    rejected: list[Json] = list(found)
+    with store.together():
+        _keep(store, _REJECTED, key, {"numbers": rejected, "by": by, "at": iso(now)})
+        store.mark_dirty([subject])
+        store.audit(now, by, "matches reject", {"payment": key, "numbers": rejected})
+    return tuple(found)
+
+
+def forget(store: Store, subject: Subject, payment: Transaction, by: str, now: datetime) -> bool:
+    """Take back what was decided and rejected, so that the rules decide again; False where there was nothing."""
+    key = movement_key(payment.stream, payment.id)
+    said = with_people(PLAIN, store)
+    if key not in said.decisions and key not in said.rejections:
         return False
-    _note(store, subject, key, None, by, now)
+    with store.together():
+        _keep(store, _REJECTED, key, None)
+        _note(store, subject, key, None, by, now)
     return True
+
+
+def _keep(store: Store, fact: str, key: str, said: Mapping[str, Json] | None) -> None:
+    known = dict(cast("Mapping[str, Json] | None", store.get_fact(fact)) or {})
+    known.pop(key, None)
+    store.set_fact(fact, known if said is None else {**known, key: said})
 
 
 def _note(store: Store, subject: Subject, key: str, decision: Mapping[str, Json] | None, by: str, now: datetime) -> None:
     with store.together():
-        known = dict(cast("Mapping[str, Json] | None", store.get_fact(_FACT)) or {})
-        known.pop(key, None)
-        store.set_fact(_FACT, known if decision is None else {**known, key: decision})
+        _keep(store, _FACT, key, decision)
         store.mark_dirty([subject])
         what = "matches accept" if decision and decision["parts"] else "matches unmatch" if decision else "matches forget"
         store.audit(now, by, what, {"payment": key, "parts": decision["parts"] if decision else None})

@@ -40,7 +40,7 @@ def with_starts(rules: Rules, store: Store, sources: Sequence[str]) -> Rules:
     """The rules, with the cut-over of each source that a backfill has moved back, and with what people decided."""
     moved = {name: text for name in sources if isinstance(text := store.get_fact(f"start:{name}"), str)}
     earlier = {name: from_text(text) for name, text in moved.items()}
-    return replace(rules, earlier=earlier, decisions=matches.decisions(store))
+    return replace(rules, earlier=earlier, ladder=matches.with_people(rules.ladder, store))
 
 
 def refuse_moved_start(job: Job) -> None:

@@ -2,48 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from syncjob.errors import EXIT_BUG, Problem, RecordRefused
 from syncjob.jobs import charts
 from syncjob.jobs.customers import with_customers
-from syncjob.jobs.job import Deadline, Job, Source, Tally
+from syncjob.jobs.job import Deadline, Job, Tally
+from syncjob.jobs.known import BATCH, is_told, known_of
+from syncjob.jobs.pairing import Held, pairings
 from syncjob.matching import Books
-from syncjob.model import Delivery, Entry, Json, Reading, Refusal, movement_key
+from syncjob.model import Delivery, Entry, Json, Refusal, movement_key
 from syncjob.moment import iso
 from syncjob.money import Money
 from syncjob.plan import Decided, Known, contact_keys, invoice_documents, made_by, plan, wanted_numbers
 from syncjob.plan.proceed import under_way
-from syncjob.store import Plan, Story, Subject
+from syncjob.store import Plan, Subject
 
-BATCH = 800
 LAST = 1 << 60  # invoices are planned after every payment
 
 
 def plan_dirty(job: Job, deadline: Deadline, tally: Tally) -> None:
-    """Plan every dirty subject once; what is under way at a target stays dirty for a later run."""
-    later: set[tuple[str, str]] = set()
-    done = 0
+    """Plan every dirty subject once; what is under way at a target stays dirty for a later run.
+
+    Payments that name no number come last, since only what all others leave open tells whether a sum explains them.
+    """
     note_maps(job)
     charts.register(job)
+    held = Held.of(job)
+    _plan_all(job, deadline, tally, held)
+    found, subjects = pairings(job, held)
+    ladder = replace(job.rules.ladder, pairings=found)
+    told = replace(job, rules=replace(job.rules, ladder=ladder))
+    for start in range(0, len(subjects), BATCH):
+        plan_batch(told, subjects[start : start + BATCH], tally)
+        job.say(f"matched {min(start + BATCH, len(subjects))} of {len(subjects)} payments without a number")
+        deadline.check()
+    if found:
+        tally.add("matched by customer", len(found))
+    if subjects:
+        _plan_all(job, deadline, tally, None)
+
+
+def _plan_all(job: Job, deadline: Deadline, tally: Tally, held: Held | None) -> None:
+    later: set[tuple[str, str]] = set()
+    done = 0
     while True:
         dirty = job.store.dirty(BATCH + len(later))
         batch = [one for one in dirty if (one.scope, one.name) not in later][:BATCH]
         if not batch:
             return
         payments = [one for one in batch if not one.name.startswith("invoice:")] or batch
-        later.update((one.scope, one.name) for one in plan_batch(job, payments, tally))
+        later.update((one.scope, one.name) for one in plan_batch(job, payments, tally, held))
         done += len(payments)
         job.say(f"planned {done}")
         deadline.check()
 
 
-def plan_batch(job: Job, subjects: Sequence[Subject], tally: Tally) -> list[Subject]:
-    """Plan some subjects, either of records or invoices, in one transaction; gives those to be planned again later."""
+def plan_batch(job: Job, subjects: Sequence[Subject], tally: Tally, held: Held | None = None) -> list[Subject]:
+    """Plan some subjects, either of records or invoices, in one transaction; gives those to be planned again later.
+
+    What `held` takes is not planned now.
+    """
     if any(one.name.startswith("invoice:") for one in subjects):
         return _plan_invoices(job, subjects)
-    return _plan_records(job, subjects, tally)
+    return _plan_records(job, subjects, tally, held)
 
 
 def note_maps(job: Job) -> None:
@@ -58,12 +81,18 @@ def note_maps(job: Job) -> None:
                 job.store.set_fact(f"map:{stamp}", {"since": iso(job.now()), "maps": maps})
 
 
-def _plan_records(job: Job, subjects: Sequence[Subject], tally: Tally) -> list[Subject]:
+def _plan_records(job: Job, subjects: Sequence[Subject], tally: Tally, held: Held | None) -> list[Subject]:
     sources = {source.name: source for source in job.sources}
     stories = [story for story in job.store.stories(subjects) if is_told(story, sources)]
     known = [known_of(story, sources[story.subject.scope]) for story in stories]
     known = with_customers(job.store, known, [sink.name for sink in job.sinks])
-    numbers = wanted_numbers(known, job.rules.decisions)
+    waiting = [one for one, of in zip(stories, known, strict=True) if held is not None and held.take(one.subject, of)]
+    if waiting:
+        later = {one.subject for one in waiting}
+        subjects = [one for one in subjects if one not in later]
+        known = [of for one, of in zip(stories, known, strict=True) if one.subject not in later]
+        stories = [one for one in stories if one.subject not in later]
+    numbers = wanted_numbers(known, job.rules.ladder)
     mirrored = job.store.invoices(numbers) if numbers else []
     books = Books(mirrored, job.store.applied(numbers) if numbers else {})
     people: dict[tuple[str, str], Delivery] = {}
@@ -89,7 +118,7 @@ def _plan_records(job: Job, subjects: Sequence[Subject], tally: Tally) -> list[S
     )
     job.store.save(plan_, job.now())
     tally.add("planned", len(deliveries))
-    return again
+    return [*again, *(one.subject for one in waiting)]
 
 
 def save_entries(job: Job, scope: str, entries: Sequence[Entry]) -> None:
@@ -100,30 +129,6 @@ def save_entries(job: Job, scope: str, entries: Sequence[Entry]) -> None:
         coded = tuple((*row, chart) for row in decided.coded) if chart else ()
         subject = Subject(scope, entry.subject, 0)
         job.store.save(Plan((subject,), (entry,), (), decided.posted, decided.deliveries, coded=coded), job.now())
-
-
-def is_told(story: Story, sources: Collection[str]) -> bool:
-    """Whether records of a configured source tell a subject, or entries alone, such as an opening balance."""
-    return story.subject.scope in sources and (story.stream is not None or bool(story.entries))
-
-
-def known_of(story: Story, source: Source) -> Known:
-    """What is known of one subject, its records read by the source's map."""
-    readable = [record for record in story.records if record.problem is None]
-    held = tuple(Refusal(r.type, r.id, r.problem) for r in story.records if r.problem is not None)
-    stream = story.stream
-    reading = source.map.read(stream, story.subject.name, readable) if readable and stream is not None else Reading()
-    return Known(
-        subject=story.subject.name,
-        source=story.subject.scope,
-        records=story.records,
-        reading=replace(reading, problems=(*reading.problems, *held)) if held else reading,
-        entries=story.entries,
-        applications=story.applications,
-        deliveries={(d.target, d.key): d for d in story.deliveries},
-        posted=story.posted,
-        map=source.map.digest if stream is not None else "",
-    )
 
 
 def _safely(job: Job, known: Known, books: Books, people: dict[tuple[str, str], Delivery], tally: Tally) -> Decided:

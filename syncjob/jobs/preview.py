@@ -15,8 +15,9 @@ from typing import TypeAlias, cast
 from syncjob.errors import Misconfigured
 from syncjob.jobs import charts
 from syncjob.jobs.job import Job, Sink, Source, Tally
+from syncjob.jobs.known import BATCH, is_told, known_of
 from syncjob.jobs.opening import with_starts
-from syncjob.jobs.planning import BATCH, is_told, known_of, note_maps, plan_batch
+from syncjob.jobs.planning import note_maps, plan_batch
 from syncjob.model import Delivery, Json, Refusal
 from syncjob.moment import iso, start_of
 from syncjob.plan.correcting import Correction, is_closed

@@ -6,12 +6,12 @@ of that is landed. What was read, and what was not, is told as intervals.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 from itertools import groupby
-from typing import Any, cast
+from typing import cast
 
 from syncjob.errors import (
     EXIT_HELD,
@@ -25,8 +25,8 @@ from syncjob.errors import (
     exit_code,
 )
 from syncjob.jobs import handedits
+from syncjob.jobs.coverage import coverage
 from syncjob.jobs.job import Deadline, Job, Sink, Source, Tally
-from syncjob.jobs.lacks import not_offered
 from syncjob.jobs.nightly import (
     balance_accounts,
     books_leg,
@@ -43,7 +43,7 @@ from syncjob.moment import Window, business_date, from_text, iso
 from syncjob.ports import AccountingTarget, Feed
 from syncjob.posting import FEES
 from syncjob.reconcile import Coverage, Edit, Finding, Leg, Moved, Reason, compare, explained, hints
-from syncjob.store import Store, Subject
+from syncjob.store import Subject
 
 _STOPS = (ConnectorDown, TryLater, NotSent, OutcomeUnknown, RecordRefused)
 _RECORDS_MAX = 100_000  # read again of one feed; what is older than the last of them is then not compared
@@ -290,37 +290,3 @@ def _hinted(job: Job, source: Source, leg: Leg) -> Leg:
         if (one.bucket, one.currency) == (leg.place, leg.currency) and one.effective <= leg.as_of
     ]
     return replace(leg, hints=hints(leg.unexplained, movements))
-
-
-# ---------------------------------------------------------------- coverage
-
-
-def coverage(job: Job, source: Source) -> list[Coverage]:
-    """What of each feed of a source has been read, as intervals."""
-    return covered(job.store, source.name, source.gateway.feeds, job.rules.since(source.name))
-
-
-def covered(store: Store, source: str, feeds: Iterable[Feed], since: datetime) -> list[Coverage]:
-    """The same from the store alone; lists that are read only for the gaps of a feed have no coverage of their own."""
-    lacks = not_offered(store, source)
-    found: list[Coverage] = []
-    for feed in feeds:
-        if feed.fills:
-            continue
-        progress = store.progress(source, feed.name)
-        cursor = progress.cursor
-        gap = cast("Mapping[str, Any] | None", store.get_fact(f"gap:{source}:{feed.name}"))
-        gaps = ((from_text(gap["since"]), from_text(gap["began"])),) if gap is not None else ()
-        found.append(
-            Coverage(
-                source,
-                feed.name,
-                since,
-                cursor.astimezone(UTC) if isinstance(cursor, datetime) else None,
-                gaps,
-                under_way=progress.resume is not None,
-                offered=feed.name not in lacks,
-                number=cursor if isinstance(cursor, int) else None,
-            )
-        )
-    return found

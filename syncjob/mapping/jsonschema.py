@@ -215,7 +215,7 @@ def _choice(allowed: Iterable[str]) -> Schema:
 
 def _reference() -> Schema:
     found = said("gateway", _RULE_SHAPES, ("from", "as", "prefixes", *rules.CONDITIONS))
-    found["as"] |= told("conversion", ("text", "document_numbers"))
+    found["as"] |= told("conversion", rules.REFERENCES)
     return closed(found, ["from"], **_goes_with("prefixes", ("document_numbers",)))
 
 

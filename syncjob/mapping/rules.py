@@ -40,7 +40,9 @@ MAKES = {  # conversion -> the type of value it makes
     "local_time": "instant",
     "day": "instant",
     "document_numbers": "list of references",
+    "gateway_number": "list of references",
 }
+REFERENCES = ("text", "document_numbers", "gateway_number")  # what a rule of `references` may make of a value
 _BELONGS = {  # conversion -> the words that go with it
     "money": ("currency",),
     "decimal": ("currency",),
@@ -330,7 +332,8 @@ class Rules:
         soundness.distinct(words["from"])
         readers = tuple(self._paths.reader(path) for path in words["from"].one_or_more())
         sources.readable(self._paths, words["from"], "document_numbers", "")
-        if "as" in words and words["as"].choice(["text", "document_numbers"]) == "document_numbers":
+        as_what = words["as"].choice(REFERENCES) if "as" in words else "text"
+        if as_what == "document_numbers":
             _only(words, "from", "as", "prefixes", *CONDITIONS)
             if "prefixes" not in words:
                 raise rule.wrong("document_numbers does not know how a number begins", "add prefixes: such as [INV-]")
@@ -349,7 +352,8 @@ class Rules:
                     continue
                 if type(raw) is not str:
                     raise RecordRefused(f"{name} is {conversions.kind_of(raw)}, not text")
-                return [Reference(text, name.removeprefix("origin.")) for text in find(raw)]
+                place, of_gateway = name.removeprefix("origin."), as_what == "gateway_number"
+                return [Reference(text, place, of_gateway) for text in find(raw)]
             return ()
 
         return references

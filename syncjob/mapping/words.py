@@ -180,6 +180,12 @@ _WORDS = (
         "references: [{from: description, as: document_numbers, prefixes: [INV-]}]",
     ),
     Word(
+        "gateway_number",
+        "conversion",
+        "The gateway's own number for an invoice: it counts only where matching: says gateway_numbers: yes.",
+        "references: [{from: origin.metadata.invoice_no, as: gateway_number}]",
+    ),
+    Word(
         "from",
         "target",
         "Take this part of what happened; of several, the first that is there.",

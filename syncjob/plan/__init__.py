@@ -10,7 +10,7 @@ from functools import lru_cache
 from syncjob.chart import Chart
 from syncjob.crosswalk import Linked
 from syncjob.errors import Problem, RecordRefused
-from syncjob.matching import NOTHING_DECIDED, Books, Decision, match, normal, numbers
+from syncjob.matching import PLAIN, Books, Ladder, match
 from syncjob.model import (
     Application,
     Delivery,
@@ -76,7 +76,7 @@ class Rules:
     chart: Chart
     ledgers: tuple[Ledger, ...]
     earlier: Mapping[str, datetime] = field(default_factory=dict)  # a source whose cut-over a backfill has moved back
-    decisions: Mapping[str, Decision] = field(default_factory=dict)  # by movement key, what a person said it is for
+    ladder: Ladder = PLAIN  # how payments find their invoices
     correct: Correction | None = None  # what was delivered follows changed maps and account codes, too
     treatments: Mapping[str, Treatment] = field(default_factory=dict)  # by source, how it is booked
 
@@ -123,15 +123,11 @@ class Decided:
     again: bool = False  # something is under way: plan this subject once more later
 
 
-def wanted_numbers(known: Iterable[Known], decisions: Mapping[str, Decision] = NOTHING_DECIDED) -> list[str]:
+def wanted_numbers(known: Iterable[Known], ladder: Ladder = PLAIN) -> list[str]:
     """The document numbers that these subjects' payments name, those they were applied to before, and those decided on."""
     found: dict[str, None] = {}
     for one in known:
-        if decisions:
-            keys = (movement_key(moved.stream, moved.id) for moved in one.reading.transactions)
-            decided = (decisions[key] for key in keys if key in decisions)
-            found.update(dict.fromkeys(normal(number) for decision in decided for number, _ in decision.parts))
-        found.update(dict.fromkeys(numbers(one.reading.transactions)))
+        found.update(dict.fromkeys(ladder.numbers(one.reading.transactions)))
         for application in one.applications:
             found.update(dict.fromkeys(part.invoice for part in application.parts if part.invoice))
     return list(found)
@@ -339,7 +335,7 @@ def _apply(
     claims = [entry for entry in (*known.entries, *new) if any(line.role is Role.UNAPPLIED for line in entry.lines)]
     unapplied = {entry.key for entry in claims}  # what stands on the control account is for a sale that others record
     matched = [one for one in transactions if one.kind not in APPLIED or movement_key(one.stream, one.id) in unapplied]
-    applications = match(matched, known.applications, books, rules.decisions)
+    applications = match(matched, known.applications, books, rules.ladder)
     by_key = {movement_key(one.stream, one.id): one for one in transactions}
     dates = {entry.key: entry.date for entry in known.entries}
     entries: list[Entry] = []

@@ -25,6 +25,7 @@ from syncjob.store import (
     ledger,
     mapcounts,
     mirror,
+    pairing,
     planning,
 )
 from syncjob.store import subjects as order
@@ -283,6 +284,15 @@ class Store:
     def entry_dates(self, target: str) -> tuple[date, date] | None:
         """First and last date of delivered entries."""
         return ledger.entry_dates(self._database, target)
+
+    # ------------------------------------------------------------ payments that name no invoice
+    def unnamed(self, target: str) -> Iterator[list[tuple[str, list[pairing.Unnamed]]]]:
+        """Some customers of a target's books at a time, with the payments of theirs that stand whole as credit."""
+        return pairing.unnamed(self._database, target)
+
+    def owed(self, target: str, customers: Sequence[str]) -> dict[str, list[Invoice]]:
+        """The invoices by customer of which a target's books ask for something, payments of ours not counted."""
+        return pairing.owed(self._database, target, customers)
 
     # ------------------------------------------------------------ the journal, and closing a month
     def daybook(self, since: date, until: date, source: str = "") -> Iterator[tuple[Entry, list[daybook.Carried]]]:

@@ -227,6 +227,7 @@ def application_row(id: int, subject: int, one: Application) -> Values:
         one.wanted,
         normal(one.wanted),
         problem,
+        one.customer,
     )
 
 
@@ -239,7 +240,7 @@ def part_rows(id: int, one: Application) -> list[Values]:
 
 
 _A, _P = APPLICATION.c, PART.c
-APPLICATION_COLUMNS = (_A.movement, _A.version, _A.rule, _A.evidence, _A.runner_up, _A.wanted, _A.problem)
+APPLICATION_COLUMNS = (_A.movement, _A.version, _A.rule, _A.evidence, _A.runner_up, _A.wanted, _A.problem, _A.customer)
 PART_COLUMNS = (_P.invoice, _P.currency, _P.minor)
 
 
@@ -251,7 +252,7 @@ def part_of(row: Any) -> Part:
 
 def application_of(row: Any, parts: list[Part]) -> Application:
     """An application from the values of APPLICATION_COLUMNS and its parts."""
-    movement, version, rule, evidence, runner_up, wanted, problem = row
+    movement, version, rule, evidence, runner_up, wanted, problem, customer = row
     return Application(
         movement=movement,
         version=version,
@@ -261,6 +262,7 @@ def application_of(row: Any, parts: list[Part]) -> Application:
         runner_up=runner_up,
         wanted=wanted,
         problem=problem_of(problem),
+        customer=customer,
     )
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from syncjob import __version__
 from syncjob.errors import Misconfigured, StateDamaged
 from syncjob.store.database import FENCE, Database
-from syncjob.store.tables import CODED, CUSTOMER, DELIVERY, MAPCOUNT, META, METADATA
+from syncjob.store.tables import APPLICATION, CODED, CUSTOMER, DELIVERY, MAPCOUNT, META, METADATA
 
 _SCHEMA, _STEPS, _WRITTEN_BY = "schema", "schema steps done", "written by"
 _ALL = select(META.c.name, META.c.value)
@@ -42,8 +42,22 @@ def _charts_of_documents(database: Database) -> None:
         database.command(words)
 
 
+def _payers_of_applications(database: Database) -> None:
+    """Who paid, where a record with personal fields says so; old payments of which none does are left to people."""
+    database.command("ALTER TABLE application ADD COLUMN customer TEXT NOT NULL DEFAULT ''")
+    database.command(
+        "UPDATE application SET customer = COALESCE((SELECT MAX(record.person) FROM record WHERE record.head = 1"
+        " AND record.subject = application.subject), '') WHERE rule = 'no number named'"
+    )
+    index = next(one for one in APPLICATION.indexes if one.name == "ix_application_customer")
+    database.command(str(CreateIndex(index).compile(dialect=database.connection.dialect)))
+
+
 # Version 1 is what `_create` made first; each later one is added here and to tables.py.
-MIGRATIONS: tuple[Migration, ...] = (Migration(2, (_maps_of_documents, _customers_and_counts, _charts_of_documents)),)
+MIGRATIONS: tuple[Migration, ...] = (
+    Migration(2, (_maps_of_documents, _customers_and_counts, _charts_of_documents)),
+    Migration(3, (_payers_of_applications,)),
+)
 
 
 def prepare(database: Database, *, create: bool) -> bool:

@@ -205,6 +205,7 @@ class ApplicationRow(Row, table=True):
         UniqueConstraint("movement", "version"),
         Index("ix_application_subject", "subject"),
         _some("ix_application_wanted", "number", where="number <> ''"),
+        _some("ix_application_customer", "customer", where="customer <> ''"),
     )
     id: int = _whole(key=True)
     subject: int = _whole(of="subject.id")
@@ -216,6 +217,7 @@ class ApplicationRow(Row, table=True):
     wanted: str = _text()
     number: str = _text()  # wanted, as numbers are compared
     problem: str | None = _text(optional=True)
+    customer: str = _text()  # who paid, where nothing was named. Version 3.
 
 
 class PartRow(Row, table=True):

@@ -1,21 +1,30 @@
-"""What a receipt or refund is for: invoices by a document number that the payment itself names, else customer credit.
+"""What a receipt or refund is for, by a ladder of rules.
 
-A number that is named twice, or names several invoices, decides nothing: two candidates are never chosen between.
+What a person said, else the invoices whose numbers the payment itself names, else the only sum that explains it among its
+customer's invoices (see pairing), else customer credit.
+
+Each rung is looked at only where the one above says nothing; where one contradicts itself, none below is asked. Two candidates
+are never chosen between.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from syncjob.model import NO_NUMBER, NOT_FOUND, Application, Invoice, Kind, Part, Transaction, movement_key
+from syncjob.matching.pairing import BY_CUSTOMER, Pairing
+from syncjob.model import NO_NUMBER, NOT_FOUND, Application, Invoice, Kind, Part, Reference, Transaction, movement_key
 from syncjob.moment import iso
 from syncjob.money import Money
 from syncjob.posting import claim
 from syncjob.posting.rules import APPLIED
 
 BY_PERSON = "decided by a person"
+REJECTED = "rejected by a person"
+SEVERAL = "document numbers"
+_WORD = re.compile(r"[^\s,;:()\[\]\"']*[0-9][^\s,;:()\[\]\"']*")
 
 
 def normal(number: str) -> str:
@@ -81,24 +90,65 @@ class Decision:
     at: datetime
 
 
-NOTHING_DECIDED: Mapping[str, Decision] = {}
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Invoices, by number, that a person said a payment is not for; the rules decide among the others."""
+
+    numbers: tuple[str, ...]
+    by: str
+    at: datetime
 
 
-def numbers(transactions: Sequence[Transaction]) -> list[str]:
-    """Every document number that these payments name, as it is compared."""
-    return [normal(reference.text) for one in transactions if one.kind in APPLIED for reference in one.references]
+@dataclass(frozen=True, slots=True)
+class Ladder:
+    """What matching goes by beside the payments and the books: settings, what people said, and the sums that were found.
+
+    `series` are the beginnings of the books' own numbers (none: every number may be one). `gateway_numbers`: the books use the
+    numbers that the gateway gives its invoices. The three mappings are by movement key.
+    """
+
+    series: tuple[str, ...] = ()
+    gateway_numbers: bool = False
+    by_customer: bool = True
+    decisions: Mapping[str, Decision] = field(default_factory=dict)
+    rejections: Mapping[str, Rejection] = field(default_factory=dict)
+    pairings: Mapping[str, Pairing] = field(default_factory=dict)
+
+    def counts(self, reference: Reference) -> bool:
+        """Whether what a payment names may be a number of the books."""
+        if reference.of_gateway and not self.gateway_numbers:
+            return False
+        return not self.series or normal(reference.text).startswith(tuple(normal(one) for one in self.series))
+
+    def numbers(self, transactions: Sequence[Transaction]) -> list[str]:
+        """Every number that matters to what these are for, as it is compared."""
+        found: list[str] = []
+        for one in transactions:
+            if one.kind in APPLIED:
+                found += [normal(reference.text) for reference in one.references]
+                key = movement_key(one.stream, one.id) if self.decisions or self.pairings else ""
+                if key in self.decisions:
+                    found += [normal(number) for number, _ in self.decisions[key].parts]
+                if key in self.pairings:
+                    found += [normal(part.invoice) for part in self.pairings[key].parts]
+        return found
+
+
+PLAIN = Ladder()  # numbers alone, and nobody has said anything
+
+
+def spoken(one: Transaction) -> list[str]:
+    """Every word with a digit in what a payment is about, as numbers are compared: it may be one, though nothing says so."""
+    return [normal(word.strip(".")) for word in _WORD.findall(one.description)]
 
 
 def match(
-    transactions: Sequence[Transaction],
-    known: Sequence[Application],
-    books: Books,
-    decisions: Mapping[str, Decision] = NOTHING_DECIDED,
+    transactions: Sequence[Transaction], known: Sequence[Application], books: Books, ladder: Ladder = PLAIN
 ) -> list[Application]:
     """The applications of one subject's payments, refunds and their failures that differ from the latest known ones.
 
-    A payment about which a person has decided (by movement key) follows that. Refunds follow the payment they give back.
-    Versions rise by one with each change.
+    A payment about which a person has decided follows that. Refunds follow the payment they give back. Versions rise by one
+    with each change.
     """
     latest = {application.movement: application for application in known}
     decided: dict[str, Application] = {}
@@ -111,8 +161,11 @@ def match(
         if one.kind is Kind.PAYMENT:
             returns = (t for t in story if t.kind is not Kind.PAYMENT and _parent(t) == one.origin)
             family = [key, *(movement_key(t.stream, t.id) for t in returns)]
-            decision = decisions.get(key)
-            application = _receipt(one, family, books, before) if decision is None else _decided(one, family, books, decision)
+            decision = ladder.decisions.get(key)
+            if decision is not None:
+                application = _decided(one, family, books, decision)
+            else:
+                application = _receipt(one, family, books, before, ladder)
         else:
             application = _return(one, key, transactions, decided)
         if before is not None and (before.parts, before.wanted) == (application.parts, application.wanted):
@@ -129,21 +182,37 @@ def _parent(one: Transaction) -> str:
     return one.parent or one.origin
 
 
-def _receipt(one: Transaction, family: Sequence[str], books: Books, before: Application | None) -> Application:
+def _receipt(
+    one: Transaction, family: Sequence[str], books: Books, before: Application | None, ladder: Ladder
+) -> Application:
     """`family`: the payment's own key, and the keys of what gave it back and failed to."""
     key, amount = family[0], claim(one)
+    references = [reference for reference in one.references if ladder.counts(reference)]
     found: dict[str, tuple[Invoice, str]] = {}
-    for reference in one.references:
+    for reference in references:
         for invoice in books.named(reference.text):
             found.setdefault(invoice.id, (invoice, f"{reference.place} names {reference.text}"))
-    named = list(dict.fromkeys(normal(reference.text) for reference in one.references))
-    wanted = named[0] if named else ""
+    named = list(dict.fromkeys(normal(reference.text) for reference in references))
+    missing = [number for number in named if not books.named(number)]
+    wanted = (missing or named or [""])[0]
+    rejection = ladder.rejections.get(key)
+    out = {normal(number) for number in rejection.numbers} if rejection is not None else set()
+    if rejection is not None and out & set(named):
+        return _credit(key, amount, REJECTED, f"{rejection.by} on {iso(rejection.at)}", wanted)
+    if not named:
+        told = _summed(one, family, books, (before, ladder.pairings.get(key)), out)
+        return told or replace(_credit(key, amount, NO_NUMBER, "", ""), customer=one.customer)
     if not found:
-        why = f"{one.references[0].place} names {one.references[0].text}, which the books do not list" if named else ""
-        return _credit(key, amount, NOT_FOUND if named else NO_NUMBER, why, wanted)
+        why = f"{references[0].place} names {references[0].text}, which the books do not list"
+        return _credit(key, amount, NOT_FOUND, why, wanted)
     if len(found) > 1 or len(named) > 1:
-        others = ", ".join(sorted(invoice.number for invoice, _ in found.values()))
-        return _credit(key, amount, "several numbers", f"names {', '.join(named)}", wanted, others)
+        invoices = [invoice for invoice, _ in found.values()]
+        others = ", ".join(sorted(invoice.number for invoice in invoices))
+        why = f"names {', '.join(named)}"
+        parts = _together(amount, family, books, invoices, before) if len(found) == len(named) and not missing else ()
+        if parts:
+            return Application(movement=key, version=1, parts=parts, rule=SEVERAL, evidence=why, wanted=wanted)
+        return _credit(key, amount, "several numbers", why, wanted, others)
     invoice, evidence = next(iter(found.values()))
     if invoice.total.currency != amount.currency:
         why = f"{evidence}, but the invoice is in {invoice.total.currency}"
@@ -154,11 +223,66 @@ def _receipt(one: Transaction, family: Sequence[str], books: Books, before: Appl
     kept = sum(part.amount.minor for part in before.parts if part.invoice == invoice.number) if before else 0
     if taken < kept <= amount.minor and books.open(invoice).minor >= 0:
         taken = kept  # what its refund opened was paid by somebody else: that takes nothing from it after the event
-    parts = [Part(invoice.number, Money(taken, amount.currency))] if taken else []
+    parts = (Part(invoice.number, Money(taken, amount.currency)),) if taken else ()
     if amount.minor > taken:
-        parts.append(Part("", Money(amount.minor - taken, amount.currency)))
+        parts += (Part("", Money(amount.minor - taken, amount.currency)),)
     rule = "document number" if taken == amount.minor else "document number, over-paid"
-    return Application(movement=key, version=1, parts=tuple(parts), rule=rule, evidence=evidence, wanted=wanted)
+    return Application(movement=key, version=1, parts=parts, rule=rule, evidence=evidence, wanted=wanted)
+
+
+def _together(
+    amount: Money, family: Sequence[str], books: Books, invoices: Sequence[Invoice], before: Application | None
+) -> tuple[Part, ...]:
+    """The shares of several invoices that one payment names, where it brings exactly what they ask for; else none."""
+    if any(one.total.currency != amount.currency for one in invoices):
+        return ()
+    numbers = {one.number for one in invoices}
+    same = before is not None and before.rule == SEVERAL and {part.invoice for part in before.parts} == numbers
+    if before is not None and same and _stands(before, amount, books):
+        return before.parts
+    left = [(one, books.open(one, *family)) for one in invoices]
+    if any(still.minor <= 0 for _, still in left) or sum(still.minor for _, still in left) != amount.minor:
+        return ()
+    return tuple(Part(one.number, still) for one, still in sorted(left, key=lambda pair: pair[0].number))
+
+
+def _summed(
+    one: Transaction,
+    family: Sequence[str],
+    books: Books,
+    told: tuple[Application | None, Pairing | None],
+    out: set[str],
+) -> Application | None:
+    """What the only sum among its customer's invoices says, or has said before: that stays while there is room for it.
+
+    It is not believed where the invoices have changed since the sum was found.
+    """
+    amount, (before, found) = claim(one), told
+    before_for = {normal(part.invoice) for part in before.parts} if before is not None and before.rule in BY_CUSTOMER else set()
+    if before is not None and before_for and not before_for & out and _stands(before, amount, books):
+        return before
+    if found is None or out & {normal(part.invoice) for part in found.parts}:
+        return None
+    for part in found.parts:
+        asking = books.named(part.invoice)
+        if len(asking) != 1 or asking[0].total.currency != amount.currency:
+            return None
+        if books.open(asking[0], *family).minor < part.amount.minor:
+            return None
+    if sum(part.amount.minor for part in found.parts) != amount.minor:
+        return None
+    return Application(movement=family[0], version=1, parts=found.parts, rule=found.rule, evidence=found.evidence)
+
+
+def _stands(before: Application, amount: Money, books: Books) -> bool:
+    """Whether what was decided before may stay: it is the whole payment, and none of its invoices is paid beyond its total."""
+    if sum(part.amount.minor for part in before.parts) != amount.minor:
+        return False
+    for part in before.parts:
+        asking = books.named(part.invoice)
+        if len(asking) != 1 or asking[0].total.currency != amount.currency or books.open(asking[0]).minor < 0:
+            return False
+    return True
 
 
 def _decided(one: Transaction, family: Sequence[str], books: Books, decision: Decision) -> Application:
