@@ -17,6 +17,7 @@ from syncjob import chart, moment, secrets, timetable, yamlfile
 from syncjob.errors import Misconfigured, RecordRefused
 from syncjob.matching import Ladder, normal
 from syncjob.money import Percent, decimals
+from syncjob.plan.locking import Late
 from syncjob.plan.units import PER_TRANSACTION, Booking, Mode
 from syncjob.ports import Options
 from syncjob.posting import rules
@@ -26,7 +27,7 @@ from syncjob.yamlfile import Node
 
 GROUPS = ("gateways", "accounting", "crm")
 _BOOKED = ("sales", "fees", "reverse_charge")  # how a gateway's money is booked
-_KEPT = ("mode", "mode_since")  # how the sub-ledger comes to books
+_KEPT = ("mode", "mode_since", "late")  # how the sub-ledger comes to books
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}", re.ASCII)
 _CLOCK = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])", re.ASCII)
 _KEYS = ("books_zone", "home_currency", "start", "nightly_at", "schedule", "state", "matching", *GROUPS)
@@ -177,7 +178,8 @@ def _booking(fields: Mapping[str, Node]) -> Booking:
     if since is not None and mode is Mode.PER_TRANSACTION:
         why = "mode_since is the instant from which on a summary is made, and none is"
         raise fields["mode_since"].wrong(why, "write mode: per_day or hybrid, or leave the line out")
-    return Booking(mode, since)
+    late = Late(fields["late"].choice([one.value for one in Late])) if "late" in fields else Late.HOLD
+    return Booking(mode, since, late)
 
 
 def _matching(node: Node) -> Ladder:

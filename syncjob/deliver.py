@@ -187,6 +187,16 @@ def again(delivery: Delivery, now: datetime, why: str) -> Delivery:
     return _noted(fresh, now, f"sent anew as generation {fresh.generation}: {why}")
 
 
+def shut_out(delivery: Delivery, problem: Problem, now: datetime) -> Delivery:
+    """A delivery that waits for its period: nothing of it was sent, so it keeps its generation."""
+    return _noted(delivery._replace(status=Status.HELD, problem=problem), now, problem.why)
+
+
+def reopened(delivery: Delivery, now: datetime) -> Delivery:
+    """The same once its period is open again."""
+    return _noted(delivery._replace(status=Status.PLANNED, problem=None, due=None), now, "its period is open again")
+
+
 def hold_unknown(delivery: Delivery, now: datetime) -> Delivery:
     """Give a doubtful delivery to a person: its target has neither an idempotency key nor a search.
 

@@ -14,6 +14,7 @@ from syncjob.mapping import files, jsonschema
 from syncjob.mapping.jsonschema import NAMES_OF_MAPS
 from syncjob.mapping.shapes import FLAG, TEXT, Schema, closed, document, one_or_more
 from syncjob.model import FactKind, Kind, Role
+from syncjob.plan.locking import Late
 from syncjob.plan.units import Mode
 from syncjob.posting.rules import BALANCES, COUNTERED, FEE_ROLES, Fees, Sales
 
@@ -45,6 +46,7 @@ _SAYS = {
     "fees": "How the gateway's fees come to the books: on the receipt (if nothing is said), each by itself, or once a month.",
     "mode": "How the sub-ledger comes to the books: one document per transaction (if nothing is said), per day, or hybrid.",
     "mode_since": "The instant from which on summaries are made; what moved before is a document of its own.",
+    "late": "What becomes of what falls into a closed period: hold (if nothing is said), next_open_day, or approval.",
     "reverse_charge": "Percent of tax that you owe yourself on the gateway's fees, and deduct.",
 }
 _SHAPES: Mapping[str, Schema] = {
@@ -67,6 +69,7 @@ _SHAPES: Mapping[str, Schema] = {
     "reverse_charge": {"type": ["string", "number"]},
     "mode": {"enum": [one.value for one in Mode]},
     "mode_since": {"type": "string"},
+    "late": {"enum": [one.value for one in Late]},
 }
 
 

@@ -36,6 +36,8 @@ from syncjob.model import (
 )
 from syncjob.money import Money
 from syncjob.plan import Ledger, Rules
+from syncjob.plan.locking import Late
+from syncjob.plan.units import Booking
 from syncjob.ports import Balance, Options, TargetClass
 from syncjob.posting.rules import Sales, usual
 from syncjob.store import Store
@@ -135,6 +137,7 @@ class House:
     home: Path
     ladder: Ladder = field(default_factory=Ladder)
     sales: Sales = Sales.INVOICED_IN_BOOKS
+    late: Late = Late.HOLD
 
     def __post_init__(self) -> None:
         self.clock = START + timedelta(hours=1)
@@ -155,7 +158,8 @@ class House:
     def job(self, wrap: Any = lambda store: store) -> Iterator[Job]:
         """A job over a freshly opened state."""
         store = Store.open(self.url, now=self.clock)
-        books = Ledger("books", FakeFields(), True, frozenset(self.books.promises.kinds))
+        kept = Booking(late=self.late)
+        books = Ledger("books", FakeFields(), True, frozenset(self.books.promises.kinds), kept)
         crm = Ledger("crm", mapping.load_target("crm", "sqlite", self.home), False, frozenset(sqlite.PROMISES.kinds))
         chart = Chart({(role.value, "", ""): f"Assets:{role.value}" for role in Role})
         try:

@@ -222,8 +222,8 @@ class FakeTarget:
         return []
 
     def locks(self) -> list[Any]:
-        """No closed period."""
-        return []
+        """The closed periods that a test laid down."""
+        return list(self.closed)
 
     def mirror(self, since: str | None) -> Iterator[MirrorPage]:
         """The invoices a test laid down."""

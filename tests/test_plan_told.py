@@ -27,7 +27,9 @@ from syncjob.mapping.happening import ACCOUNTS, KNOWN, NAMES, WORDS, checked
 from syncjob.model import Address, DocumentKind, FactKind, Fee, Json, Kind, Role
 from syncjob.money import Money
 from syncjob.plan import Ledger, invoice_documents
+from syncjob.plan.locking import Late
 from syncjob.plan.units import Booking, Mode, summary, units
+from syncjob.ports import Lock
 
 ADDRESS = Address("1 Example Street", "", "12345", "Example City", "DE-BY", "DE")
 CROSSWALK = {"books_customer", "crm_contact"}  # ids that the crosswalk knows
@@ -68,6 +70,8 @@ def told() -> dict[DocumentKind, list[Mapping[str, object]]]:
         payment, dispute(50_00), dispute_reversal(50_00), fee, people=[someone], mirror=books(invoice())
     )
     Diary("payout:po_1", house).tell(payout(), facts=[fact(FactKind.PAYOUT_PAID, "po_1", amount=Money(96_80, "EUR"))])
+    moving = Ledger("books", ears, True, frozenset(DocumentKind), Booking(late=Late.NEXT_OPEN_DAY))
+    Diary(the_rules=rules(moving, locks={"books": (Lock(NOON.date()),)})).tell(payment, people=[someone])
     invoice_documents("shop", invoice(), Money(5, "EUR"), house, {})
     for unit, entries in units(first.entries, Booking(Mode.PER_DAY)).items():
         summary("books", unit, 2, entries, ears, house.chart, NOON)

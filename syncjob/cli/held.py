@@ -143,6 +143,35 @@ def retry(id: str | None, everything: bool) -> None:
     click.echo(f"{number} will be tried again by the next run.{others}")
 
 
+@verb("approve", "syncjob held approve txn_1SxExample", "syncjob held approve --all")
+@click.argument("id", required=False)
+@click.option("--all", "everything", is_flag=True, help="Everything that waits for an approval.")
+def approve(id: str | None, everything: bool) -> None:
+    """Let what falls into a closed period go to the first open day.
+
+    Where the books are kept with late: approval, a movement whose day they have closed is held with its price. Once approved
+    the next run posts it on the first open day, with its true date beside it. Who approved it is written down.
+    """
+    from syncjob.cli.house import configured, now, opened, who
+    from syncjob.jobs import approving
+
+    if (id is None) == (not everything):
+        raise Misconfigured("name one held movement, or give --all; syncjob held list names what waits")
+    config = configured(frame().home)
+    with opened(config) as store:
+        found = approving.waiting(store)
+        chosen = [one for one in found if everything or one[1].id == id]
+        if not chosen and id is not None and store.search(id):
+            click.echo(f"{id} waits for no approval: nothing to do.")
+            return
+        if not chosen and id is not None:
+            names = ", ".join(one.id for _, one in found[:3]) or "nothing"
+            raise Misconfigured(f"{id!r} waits for no approval; {names} does")
+        approving.approve(store, chosen, who(), now())
+    goes = "movement goes" if len(chosen) == 1 else "movements go"
+    click.echo(f"{len(chosen)} {goes} to the first open day with the next run: syncjob run")
+
+
 def again(store: Store, chosen: list[Item]) -> int:
     """Send these on their way with the next run, with an audit line each; returns how many were not on it already."""
     from syncjob.cli.house import now, who
@@ -169,11 +198,11 @@ def again(store: Store, chosen: list[Item]) -> int:
 
 held = Verbs(
     "held",
-    commands=[list_, show, retry],
-    sections={"Commands": ("list", "show", "retry")},
-    help="""See and retry what waits for a person.
+    commands=[list_, show, retry, approve],
+    sections={"Commands": ("list", "show", "retry", "approve")},
+    help="""See, retry and approve what waits for a person.
 
     Ends with 0 whether or not something is held; status tells by its exit code.""",
-    short_help="See and retry what waits for a person.",
+    short_help="See, retry and approve what waits for a person.",
     epilog=example("syncjob held list", "syncjob held retry --all"),
 )

@@ -61,6 +61,8 @@ accounting:
     connector: beancount
     # One document per transaction, one per_day, or hybrid: of its own what pays an invoice, the rest in the day's summary.
     # mode: per_transaction
+    # What falls into a period that the books have closed: hold, next_open_day (with its true date beside it) or approval.
+    # late: hold
 
 crm:
   # Contacts, payments, tasks and deals in one SQLite file.

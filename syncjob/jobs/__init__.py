@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from functools import partial
@@ -24,7 +24,7 @@ from syncjob.errors import (
 from syncjob.jobs import charts, nights, reconciling
 from syncjob.jobs.bills import post_bills
 from syncjob.jobs.customers import link_by_email
-from syncjob.jobs.delivery import deliver, recover
+from syncjob.jobs.delivery import deliver, locks_of, recover, remembered_locks
 from syncjob.jobs.job import Deadline, Intake, Job, OutOfTime, Sink, Source, Tally
 from syncjob.jobs.lacks import if_offered, not_offered
 from syncjob.jobs.maps import keep_counts
@@ -34,7 +34,7 @@ from syncjob.jobs.planning import plan_dirty
 from syncjob.jobs.poll import poll
 from syncjob.jobs.summaries import summarise
 from syncjob.model import Delivery, Status, Stream
-from syncjob.ports import AccountingTarget, CrmTarget
+from syncjob.ports import AccountingTarget, CrmTarget, Lock
 from syncjob.reconcile import Edit, Leg
 
 __all__ = ["Intake", "Job", "Report", "Sink", "Source", "chosen", "is_nightly", "run"]
@@ -155,6 +155,7 @@ def _stages(job: Job, sources: tuple[Source, ...], sinks: tuple[Sink, ...], way:
     for sink in ready:
         if sink.ledger.books:
             _guarded(sink.name, tally, partial(_mirror, job, sink, tally))
+    job = replace(job, rules=replace(job.rules, locks=_locks(job, ready, tally)))
     if way.at_night:
         link_by_email(job, way.deadline, tally)
     plan_dirty(job, way.deadline, tally)
@@ -288,6 +289,21 @@ def _mirror(job: Job, sink: Sink, tally: Tally) -> None:
     books = cast(AccountingTarget, sink.target)
     for page in books.mirror(job.store.mirror_cursor(sink.name)):
         tally.add("invoices", job.store.land_mirror(sink.name, page.invoices, page.cursor, job.now()))
+
+
+def _locks(job: Job, ready: Sequence[Sink], tally: Tally) -> dict[str, tuple[Lock, ...]]:
+    """The closed periods of all books, as far as they answer as of now, else as they were last seen."""
+    found: dict[str, tuple[Lock, ...]] = {}
+
+    def ask(sink: Sink) -> None:
+        found[sink.name] = locks_of(job, sink)
+
+    for sink in job.sinks:
+        if sink.ledger.books:
+            found[sink.name] = remembered_locks(job, sink)
+            if sink in ready:
+                _guarded(sink.name, tally, partial(ask, sink))
+    return found
 
 
 def _look_again(job: Job, sink: Sink, deadline: Deadline, tally: Tally) -> None:

@@ -25,8 +25,10 @@ from syncjob.model import Delivery, DocumentKind, Invoice, Json, Part, Reading, 
 from syncjob.moment import from_text
 from syncjob.money import Money
 from syncjob.plan import Decided, Known, Ledger, Rules, invoice_documents, plan
+from syncjob.plan.locking import Late
 from syncjob.plan.proceed import proceed
 from syncjob.plan.units import Booking, Mode, summary, units
+from syncjob.ports import Lock
 from syncjob.posting import rules as rules_of
 from syncjob.posting.rules import Treatment
 from syncjob.yamlfile import Place
@@ -171,10 +173,11 @@ class Bench:
         records = landed(gateway, shown)
         reading = read(gateway, shown, records)
         recorder, is_books = Recorder(map), case.file.kind == "accounting"
-        booking = Booking(Mode.PER_DAY if case.per_day else Mode.PER_TRANSACTION)
+        booking = Booking(Mode.PER_DAY if case.per_day else Mode.PER_TRANSACTION, late=Late.NEXT_OPEN_DAY)
         ledger = Ledger(BOOKS if is_books else CRM, recorder, is_books, frozenset(DocumentKind), booking)
         how = Treatment(rules_of.load(self.home), shown.gateway)
-        rules = Rules(case.zone, HOME_CURRENCY, START, CHART, (ledger,), treatments={SOURCE: how})
+        locks = {BOOKS: (Lock(case.closed_through),)} if case.closed_through is not None else {}
+        rules = Rules(case.zone, HOME_CURRENCY, START, CHART, (ledger,), treatments={SOURCE: how}, locks=locks)
         known = Known(subject=shown.subject, source=SOURCE, records=tuple(records), reading=reading, map=gateway.digest)
         try:
             decided = plan(known, rules, Books(case.invoices, {}), {})

@@ -5,12 +5,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from typing import cast
 
-from syncjob.deliver import Step, after, again, checked, hold_unknown, put, ready, sending, settle_found, step
+from syncjob.deliver import (
+    Step,
+    after,
+    again,
+    checked,
+    hold_unknown,
+    put,
+    ready,
+    reopened,
+    sending,
+    settle_found,
+    shut_out,
+    step,
+)
 from syncjob.errors import EXIT_TRANSIENT, ConnectorDown, NotSent, OutcomeUnknown, TryLater
 from syncjob.jobs.job import Deadline, Job, Sink, Tally
-from syncjob.model import Delivery, Remote, Status
-from syncjob.ports import Call, Delivered, Outcome, Refused, TargetClass, Unknown, Unsent
+from syncjob.model import Delivery, DocumentKind, Json, Remote, Status
+from syncjob.moment import to_day
+from syncjob.plan.locking import held, lock_of, waits_for_period
+from syncjob.ports import AccountingTarget, Call, Delivered, Lock, Outcome, Refused, TargetClass, Unknown, Unsent
 from syncjob.store import OpenCall
 
 _KEYS_AT_ONCE = 800
@@ -49,7 +65,12 @@ def _find(job: Job, sink: Sink, open_call: OpenCall, tally: Tally) -> None:
 
 
 def deliver(job: Job, sink: Sink, deadline: Deadline, tally: Tally) -> None:
-    """Send everything that is due, parents first. A connector that is down ends its part of the run, never the others'."""
+    """Send everything that is due, parents first. A connector that is down ends its part of the run, never the others'.
+
+    Books are asked for their closed periods before each batch: nothing is sent into one, also where it was closed meanwhile.
+    """
+    if sink.ledger.books:
+        _release(job, sink)
     moved = True
     while moved:
         moved = False
@@ -62,11 +83,51 @@ def deliver(job: Job, sink: Sink, deadline: Deadline, tally: Tally) -> None:
             linked = _linked(job, sink, batch)
             going = [one for one in batch if one.status is Status.PLANNED and ready(one, linked)]
             skipped = skipped or len(going) < len(batch)
+            going = _outside_locks(job, sink, going, tally)
             if going:
                 moved = _wave(job, sink, going, linked, tally) > 0 or moved
             deadline.check()
         if not skipped:
             return
+
+
+def _release(job: Job, sink: Sink) -> None:
+    """What waited for nothing but its period goes on its way once that is open again."""
+    locks = locks_of(job, sink)
+    now = job.now()
+    waiting = [one for one in job.store.held(sink.name) if waits_for_period(one)]
+    free = [one for one in waiting if lock_of(locks, one.kind, one.date) is None]
+    if free:
+        job.store.settle(sink.name, [], [reopened(one, now) for one in free], now)
+
+
+def _outside_locks(job: Job, sink: Sink, going: Sequence[Delivery], tally: Tally) -> list[Delivery]:
+    """Those of a batch whose day is open; the others are held with the reason, and nothing of them was sent."""
+    if not sink.ledger.books or not going:
+        return list(going)
+    locks = locks_of(job, sink)
+    shut = {one.key: lock for one in going if (lock := lock_of(locks, one.kind, one.date)) is not None}
+    if shut:
+        now = job.now()
+        waiting = [shut_out(one, held(one, shut[one.key]), now) for one in going if one.key in shut]
+        job.store.settle(sink.name, [], waiting, now)
+        tally.add(f"{sink.name}: in a closed period", len(waiting))
+    return [one for one in going if one.key not in shut]
+
+
+def locks_of(job: Job, sink: Sink) -> tuple[Lock, ...]:
+    """The closed periods of a target's books as they are now; they are remembered for a run that cannot ask."""
+    locks = tuple(cast(AccountingTarget, sink.target).locks())
+    told: list[Json] = [[one.through.isoformat(), one.hard, [kind.value for kind in one.kinds]] for one in locks]
+    if job.store.get_fact(f"locks:{sink.name}") != told:
+        job.store.set_fact(f"locks:{sink.name}", told)
+    return locks
+
+
+def remembered_locks(job: Job, sink: Sink) -> tuple[Lock, ...]:
+    """The closed periods of a target's books as they were last seen."""
+    told = cast("Sequence[tuple[str, bool, Sequence[str]]]", job.store.get_fact(f"locks:{sink.name}") or [])
+    return tuple(Lock(to_day(day), hard, tuple(DocumentKind(kind) for kind in kinds)) for day, hard, kinds in told)
 
 
 def _linked(job: Job, sink: Sink, batch: Sequence[Delivery]) -> dict[str, Remote]:

@@ -9,6 +9,7 @@ from typing import cast
 
 from syncjob.errors import Misconfigured, Problem
 from syncjob.jobs import matches
+from syncjob.jobs.approving import approved
 from syncjob.jobs.job import Job, Source, Tally
 from syncjob.jobs.nightly import bucket_sums, settling_of
 from syncjob.jobs.planning import save_entries
@@ -40,7 +41,8 @@ def with_starts(rules: Rules, store: Store, sources: Sequence[str]) -> Rules:
     """The rules, with the cut-over of each source that a backfill has moved back, and with what people decided."""
     moved = {name: text for name in sources if isinstance(text := store.get_fact(f"start:{name}"), str)}
     earlier = {name: from_text(text) for name, text in moved.items()}
-    return replace(rules, earlier=earlier, ladder=matches.with_people(rules.ladder, store))
+    ladder = matches.with_people(rules.ladder, store)
+    return replace(rules, earlier=earlier, ladder=ladder, approved=approved(store))
 
 
 def refuse_moved_start(job: Job) -> None:

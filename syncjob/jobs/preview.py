@@ -20,7 +20,8 @@ from syncjob.jobs.opening import with_starts
 from syncjob.jobs.planning import note_maps, plan_batch
 from syncjob.model import Delivery, Json, Refusal
 from syncjob.moment import iso, start_of
-from syncjob.plan.correcting import Correction, is_closed
+from syncjob.plan.correcting import Correction
+from syncjob.plan.locking import is_closed
 from syncjob.plan.preview import Change, Held, Otherwise, Sums, change, otherwise, sums_of
 from syncjob.ports import AccountingTarget, Lock
 from syncjob.store import Store, Story, Subject

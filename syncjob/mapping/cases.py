@@ -82,6 +82,7 @@ class TargetCase:
     documents: Node
     held: Node
     per_day: bool = False  # whether the books get one document for a day
+    closed_through: date | None = None  # what lies in this period goes to the first open day
 
 
 # ---------------------------------------------------------------- where they stand
@@ -136,7 +137,7 @@ def parsed(file: CaseFile, text: str) -> GatewayCase | TargetCase:
         words = root.mapping(["shows", "mode", "subject", "seen", "records", "means", "held"], ["shows", "means"])
         means = words["means"]
         return GatewayCase(file, _shows(words["shows"]), _shown(root, file.of), means, words.get("held", _none(root)))
-    told = ["zone", "invoices", "per_day", "documents", "held"]
+    told = ["zone", "invoices", "per_day", "closed_through", "documents", "held"]
     known = ["shows", "from", "gateway", "mode", "subject", "seen", "records", *told]
     words = root.mapping(known, ["shows", "documents"])
     origin, shown = "", None
@@ -154,7 +155,8 @@ def parsed(file: CaseFile, text: str) -> GatewayCase | TargetCase:
     invoices = tuple(_invoice(one) for one in words["invoices"].sequence()) if "invoices" in words else ()
     held = words.get("held", _none(root))
     per_day = words["per_day"].flag() if "per_day" in words else False
-    return TargetCase(file, _shows(words["shows"]), origin, shown, where, invoices, words["documents"], held, per_day)
+    closed = _made(words["closed_through"], moment.to_day) if "closed_through" in words else None
+    return TargetCase(file, _shows(words["shows"]), origin, shown, where, invoices, words["documents"], held, per_day, closed)
 
 
 def _none(root: Node) -> Node:

@@ -41,7 +41,7 @@ NAMES: dict[str, str] = {  # name -> type of value; absent is None
     "live": "flag",
     **dict.fromkeys(_AMOUNTS, "money"),
     **dict.fromkeys(("settled_currency", "presented_currency"), "currency"),
-    "date": "date",
+    **dict.fromkeys(("date", "true_date"), "date"),
     **dict.fromkeys(("occurred", "effective", "available", "due"), "instant"),
     "customer_email": "email",
     "customer_phone": "phone",
@@ -65,7 +65,7 @@ _OF_BOOKS = (
     DocumentKind.APPLICATION,
 )
 KNOWN: Mapping[DocumentKind, frozenset[str]] = {
-    **dict.fromkeys(_OF_BOOKS, frozenset((*_ALWAYS, *_PERSON, *_MOVEMENT, "payout"))),
+    **dict.fromkeys(_OF_BOOKS, frozenset((*_ALWAYS, *_PERSON, *_MOVEMENT, "payout", "true_date"))),
     **dict.fromkeys((DocumentKind.CONTACT, DocumentKind.COMPANY), frozenset((*_ALWAYS, *_PERSON))),
     DocumentKind.PAYMENT: frozenset((*_ALWAYS, *_PERSON, *_MOVEMENT, "status", "reason", "refunded", "disputed")),
     DocumentKind.SUMMARY: frozenset(("source", "subject", "date", "title", "text", "settled_currency")),

@@ -265,6 +265,7 @@ def _target_case() -> Schema:
         "zone": {"type": "string", "description": "The zone of the books (Europe/Berlin)."},
         "invoices": {"type": "array", "items": invoice, "description": "The open invoices that the books hold."},
         "per_day": FLAG | {"description": "Whether the books get one document for a day."},
+        "closed_through": day | {"description": "The last day that the books have closed: what lies there goes to the next."},
         "documents": {"description": "The documents that the target's map makes of it."},
     }
     own = [name for name in ("mode", "subject", "seen", "records") if name in shown]

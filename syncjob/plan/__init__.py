@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, tzinfo
 from functools import lru_cache
 
@@ -25,6 +25,7 @@ from syncjob.model import (
     Record,
     Refusal,
     Role,
+    Status,
     Transaction,
     digest,
     movement_key,
@@ -35,9 +36,10 @@ from syncjob.plan import crm as crm_documents
 from syncjob.plan import linking
 from syncjob.plan.correcting import Correction
 from syncjob.plan.linking import Tie
+from syncjob.plan.locking import Late, first_open, is_closed, lock_of, unapproved
 from syncjob.plan.proceed import proceed, under_way
 from syncjob.plan.units import PER_TRANSACTION, Booking, Mode, matched
-from syncjob.ports import FieldMap
+from syncjob.ports import FieldMap, Lock
 from syncjob.posting import (
     FEES,
     apart,
@@ -79,6 +81,34 @@ class Rules:
     ladder: Ladder = PLAIN  # how payments find their invoices
     correct: Correction | None = None  # what was delivered follows changed maps and account codes, too
     treatments: Mapping[str, Treatment] = field(default_factory=dict)  # by source, how it is booked
+    locks: Mapping[str, tuple[Lock, ...]] = field(default_factory=dict)  # by target, the closed periods of its books
+    approved: frozenset[str] = frozenset()  # keys of the movements that a person lets go to the first open day
+
+    def open_day(self, day: date, movement: str = "") -> date:
+        """The day on which something is posted: its own, or the first open one where books say that and have closed it.
+
+        Raises RecordRefused for a `movement` (its key) that a person must approve first.
+        """
+        found = day
+        for ledger in self.ledgers:
+            locks = self.locks.get(ledger.name, ())
+            lock = lock_of(locks, None, day) if ledger.books else None
+            if lock is None or ledger.booking.late is Late.HOLD:
+                continue
+            if ledger.booking.late is Late.APPROVAL and movement and movement not in self.approved:
+                raise unapproved(movement.partition(":")[2], ledger.name, day, lock)
+            found = max(found, first_open(locks, day))
+        return found if found == day else self.open_day(found)
+
+    @property
+    def moves_days(self) -> bool:
+        """Whether something may be posted on another day than its own, since that is closed."""
+        return any(ledger.books and ledger.booking.late is not Late.HOLD for ledger in self.ledgers)
+
+    def is_frozen(self, target: str, existing: Delivery | None) -> bool:
+        """Whether a document that was delivered stands in a closed period, so that its texts stay as they are."""
+        arrived = existing is not None and existing.status is Status.DELIVERED
+        return arrived and existing is not None and is_closed(self.locks.get(target, ()), existing.kind, existing.date)
 
     def how(self, source: str) -> Treatment:
         """How a source is booked."""
@@ -152,7 +182,8 @@ def _plan(known: Known, rules: Rules, books: Books, people: dict[tuple[str, str]
     new_entries = tuple(entries)
     if sound:  # where posted money says something else today, nothing that follows from it is decided anew
         applications, applied = _apply(known, transactions, new_entries, books, rules)
-        of_facts = post_facts(known.reading.facts, transactions, known.entries, rules.zone, rules.how(known.source).rules)
+        how = rules.how(known.source).rules
+        of_facts = post_facts(known.reading.facts, transactions, known.entries, rules.zone, how, rules.open_day)
         new_entries += (*applied, *of_facts)
     facts = _facts_digest(known, applications)
     as_of = max((record.as_of for record in known.records if record.type != "event"), default=rules.start)
@@ -179,6 +210,8 @@ def _plan(known: Known, rules: Rules, books: Books, people: dict[tuple[str, str]
             again = again or under_way(existing)
             if tie.stands_in and existing is not None and existing.subject == known.subject and key not in known.deliveries:
                 continue  # told by another account, which calls somebody the same
+            if rules.is_frozen(ledger.name, existing):
+                continue
             stamp = made_by(known.map, ledger.map.digest)
             correct = rules.corrects(ledger.name, document.kind, document.date)
             delivery = _proceed_person(ledger.name, document, facts, existing, known.subject, stamp, tie, correct=correct)
@@ -216,7 +249,7 @@ def _documents(
     transactions, latest, as_of = told
     names = _known_as(ledger.name, known, rules)
     if ledger.books:
-        tale = book_documents.Tale(known.source, transactions, known.reading.people, latest, as_of, names)
+        tale = book_documents.Tale(known.source, transactions, known.reading.people, latest, as_of, names, rules.zone)
         every = (*known.entries, *new)
         paying = matched(every) if ledger.booking.mode is Mode.HYBRID else frozenset()
         fresh = [entry for entry in every if (ledger.name, entry.key) not in known.posted]
@@ -317,8 +350,15 @@ def _post(known: Known, rules: Rules) -> tuple[list[Entry], list[Refusal], list[
             refusals.append(Refusal(one.type, one.id, problem, one.effective, one.net, one.bucket))
             continue
         before = standing.get(entry.key)
+        try:
+            day = before.date if before is not None else rules.open_day(entry.date, entry.key)
+        except RecordRefused as refused:
+            problem = Problem(f"{one.type} {one.id}", one.stream.source, str(refused), refused.cure)
+            refusals.append(Refusal(one.type, one.id, problem, one.effective, one.net, one.bucket))
+            continue
+        entry = replace(entry, date=day) if day != entry.date else entry
         whole = together(before, standing.get(f"{entry.key}{FEES}")) if before else None
-        problem_now = changed(entry, whole, one) if whole else None
+        problem_now = changed(entry, whole, one, moved=rules.moves_days) if whole else None
         if problem_now:
             refusals.append(Refusal(one.type, one.id, problem_now))
             sound = False
@@ -348,6 +388,7 @@ def _apply(
         earlier = _standing(application.movement, known.entries)
         if earlier is not None:
             day = max(day, earlier.date)  # nothing is undone before it was done
+        day = rules.open_day(day)
         entry = apply(one, application, day, _tax(one, application, day, known, rules, [*known.entries, *entries]))
         if earlier is not None and earlier.lines == entry.lines:
             continue  # decided anew, to the same end

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime, tzinfo
 
 from syncjob.chart import Chart
 from syncjob.model import (
@@ -13,6 +13,7 @@ from syncjob.model import (
     Document,
     DocumentKind,
     Entry,
+    FactKind,
     Json,
     Kind,
     Line,
@@ -21,10 +22,11 @@ from syncjob.model import (
     document_key,
     movement_key,
 )
+from syncjob.moment import business_date
 from syncjob.money import plain
 from syncjob.plan import told
 from syncjob.ports import FieldMap
-from syncjob.posting import FEES, claim
+from syncjob.posting import FEES, claim, posted_on
 
 _KINDS = {
     Kind.PAYMENT: DocumentKind.RECEIPT,
@@ -38,6 +40,7 @@ _MOVEMENTS = frozenset(kind.value for kind in Kind)
 _NOTHING: Mapping[str, Sequence[Entry]] = {}
 _NOWHERE: Mapping[str, str] = {}
 _FACT_KINDS = {"payout_paid": DocumentKind.TRANSFER}
+_HAPPENED = frozenset(kind.value for kind in FactKind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,7 @@ class Tale:
     applications: Mapping[str, Application]  # by movement key
     as_of: datetime
     known_as: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # by customer, what the targets call them
+    zone: tzinfo = UTC  # of the company
 
 
 def documents(
@@ -77,6 +81,9 @@ def documents(
         happening = _movement(one, tale, tale.applications.get(key), chart)
         existing = deliveries.get((target, name))
         entry = waiting.pop(key, None)
+        day = entry.date if entry is not None else existing.date if existing is not None else None
+        true = posted_on(one, tale.zone)
+        happening["true_date"] = true if day is not None and day > true else None
         if entry is not None:
             folded = [entry]
             application = waiting.pop(f"{key}:application:1", None)
@@ -120,7 +127,9 @@ def _of_entries(entries: Sequence[Entry], tale: Tale, chart: Chart) -> dict[str,
 
 def _of_fact(target: str, entry: Entry, tale: Tale, field_map: FieldMap, chart: Chart) -> Document:
     kind = _FACT_KINDS.get(entry.kind, DocumentKind.JOURNAL)
-    return _document(document_key(target, entry.key, kind), kind, _fact(entry, chart), [entry], field_map, chart, tale)
+    true = business_date(entry.effective, UTC if entry.kind == FactKind.PAYOUT_PAID else tale.zone)
+    happening = _fact(entry, chart) | {"true_date": true if entry.date > true and entry.kind in _HAPPENED else None}
+    return _document(document_key(target, entry.key, kind), kind, happening, [entry], field_map, chart, tale)
 
 
 def _reapplied(

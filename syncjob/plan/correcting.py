@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
 from syncjob.model import DocumentKind
+from syncjob.plan.locking import is_closed
 from syncjob.ports import Lock
 
 
@@ -28,8 +29,3 @@ class Correction:
     def reaches(self, target: str, kind: DocumentKind, day: date | None) -> bool:
         """Whether a delivered document is corrected."""
         return self.covers(day) and not is_closed(self.locks.get(target, ()), kind, day)
-
-
-def is_closed(locks: Iterable[Lock], kind: DocumentKind, day: date | None) -> bool:
-    """Whether a day lies in a closed period for documents of this kind."""
-    return day is not None and any(day <= lock.through and (not lock.kinds or kind in lock.kinds) for lock in locks)

@@ -10,6 +10,7 @@ from enum import StrEnum
 from syncjob.chart import Chart
 from syncjob.model import Document, DocumentKind, Entry, Kind, Role, digest
 from syncjob.plan.books import postings
+from syncjob.plan.locking import Late
 from syncjob.ports import FieldMap
 from syncjob.posting import FEES
 
@@ -35,6 +36,7 @@ class Booking:
 
     mode: Mode = Mode.PER_TRANSACTION
     since: datetime | None = None
+    late: Late = Late.HOLD  # what becomes of what falls into a closed period
 
     def summarises(self, entry: Entry, matched: frozenset[str] = frozenset()) -> bool:
         """Whether an entry belongs into a summary; `matched` are the movements that pay an invoice or give its money back."""

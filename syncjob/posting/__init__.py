@@ -6,7 +6,7 @@ edits a posted entry. Amounts are the gateway's own minor units, never percentag
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
 
@@ -247,6 +247,7 @@ def post_facts(
     posted: Sequence[Entry],
     zone: tzinfo,
     rules: PostingRules | None = None,
+    open_day: Callable[[date], date] = lambda day: day,
 ) -> list[Entry]:
     """New entries that a subject's life-cycle facts ask for, and undo entries for those that are no longer true.
 
@@ -274,7 +275,8 @@ def post_facts(
             said = [fact.occurred for fact in facts if fact.id == origin]
             stays = rules.facts[FactKind(kind)] is None and any((fact.id, fact.kind.value) == (origin, kind) for fact in facts)
             if said and not stays:  # a record that cannot be read today says nothing, and silence undoes nothing
-                new.append(undo(open_ones[-1], max(open_ones[-1].date, business_date(max(said), zone))))
+                day = max(open_ones[-1].date, business_date(max(said), zone))
+                new.append(undo(open_ones[-1], open_day(day)))
     for (origin, kind), (fact, lines) in wanted.items():
         number = 1 + sum(1 for entry in standing.get((origin, kind), ()) if not entry.key.endswith(":undo"))
         # An arrival date is a day written as midnight UTC: in a western zone it would slip to the day before.
@@ -287,7 +289,7 @@ def post_facts(
                 origin=origin,
                 kind=kind,
                 effective=fact.occurred,
-                date=day,
+                date=open_day(day),
                 lines=lines,
             )
         )
@@ -327,13 +329,14 @@ def open_balance(source: str, bucket: str, amount: Money, start: datetime, zone:
     )
 
 
-def changed(entry: Entry, known: Entry, transaction: Transaction | None = None) -> Problem | None:
+def changed(entry: Entry, known: Entry, transaction: Transaction | None = None, *, moved: bool = False) -> Problem | None:
     """Whether the same ledger id now says something else: money that was posted never changes by itself, nor does its date.
 
     The gateway's words are compared, not ours: another zone in syncjob.yaml, another rule of the date in a map, other
-    accounts in the posting rules, or fees listed in another order, change nothing.
+    accounts in the posting rules, or fees listed in another order, change nothing. `moved`: its day may have been closed, so
+    that a later one was posted.
     """
-    dates_hold = transaction is None or transaction.dated is None or _explains(transaction, known.date)
+    dates_hold = moved or transaction is None or transaction.dated is None or _explains(transaction, known.date)
     if entry.effective == known.effective and _amounts(entry) == _amounts(known) and dates_hold:
         return None
     return Problem(
