@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, time, tzinfo
+from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
 from pkgutil import iter_modules
@@ -16,7 +17,7 @@ from typing import TypeAlias, TypeVar
 from syncjob import chart, moment, secrets, timetable, yamlfile
 from syncjob.errors import Misconfigured, RecordRefused
 from syncjob.matching import Ladder, normal
-from syncjob.money import Percent, decimals
+from syncjob.money import Money, Percent, decimals
 from syncjob.plan.locking import Late
 from syncjob.plan.units import PER_TRANSACTION, Booking, Mode
 from syncjob.ports import Options
@@ -31,7 +32,7 @@ _KEPT = ("mode", "mode_since", "late")  # how the sub-ledger comes to books
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}", re.ASCII)
 _CLOCK = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])", re.ASCII)
 _KEYS = ("books_zone", "home_currency", "start", "nightly_at", "schedule", "state", "matching", *GROUPS)
-_MATCHING = ("series", "gateway_numbers", "by_customer")
+_MATCHING = ("series", "gateway_numbers", "by_customer", "tolerance")
 _SCHEDULE = ("every", "cron", "zone", "jitter", "misfire_grace")
 
 Value = TypeVar("Value")
@@ -192,7 +193,13 @@ def _matching(node: Node) -> Ladder:
         series.append(one.text())
     of_gateway = fields["gateway_numbers"].flag() if "gateway_numbers" in fields else False
     by_customer = fields["by_customer"].flag() if "by_customer" in fields else True
-    return Ladder(tuple(series), of_gateway, by_customer)
+    tolerance: dict[str, int] = {}
+    for currency, amount in fields["tolerance"].mapping().items() if "tolerance" in fields else ():
+        missing = _placed(amount, partial(Money.of, currency=currency))
+        if missing.minor <= 0:
+            raise amount.wrong(f"a tolerance of {missing}", "write an amount above zero, or leave the currency out")
+        tolerance[currency] = missing.minor
+    return Ladder(tuple(series), of_gateway, by_customer, tolerance)
 
 
 def _distinct(blocks: Iterable[Block]) -> None:

@@ -347,6 +347,7 @@ class Application:
     wanted: str = ""  # the document number looked for, so that a later invoice finds its payment
     problem: Problem | None = None
     customer: str = ""  # whom the gateway says a payment is from that names nothing, so that their sums are looked at
+    written_off: Money | None = None  # what the payment lacks of its invoice, within the tolerance: the parts have it, too
 
     @property
     def sellable(self) -> bool:

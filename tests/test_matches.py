@@ -188,6 +188,22 @@ def test_an_id_that_names_no_payment_is_refused(id: str, house: House, capsys: p
     assert "names" in told
 
 
+def test_rejecting_an_invoice_is_said_carried_out_and_taken_back(house: House, capsys: pytest.CaptureFixture[str]):
+    paid = next(one for one in states(house).values() if one["state"] == "paid" and one["currency"] == "EUR")
+    number = paid["number"]
+    with closing(Store.open(config.read(house.folder).state)) as store:
+        stories = store.stories(list(store.all_subjects()))
+    one = next(a for s in stories for a in s.applications if [part.invoice for part in a.parts] == [number])
+    id = one.movement.partition(":")[2]
+    told = said(house, capsys, "matches", "reject", id, number)
+    assert told.startswith(f"{id} is not for {number}. The next run brings it to the books: syncjob run")
+    house.run()
+    assert states(house)[number]["state"] == "open"
+    said(house, capsys, "matches", "forget", id)
+    house.run()
+    assert states(house)[number]["state"] == "paid"
+
+
 # ---------------------------------------------------------------- values
 
 BY = {"by": "somebody", "at": NOON}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -14,16 +15,17 @@ import pytest
 from customer_house import House, People
 from hypothesis import given
 from hypothesis import strategies as st
-from stories import NOON, books, charge, eur, invoice, shares
+from stories import NOON, books, charge, eur, invoice, refund, shares
 
 from syncjob.errors import Misconfigured, TryLater
 from syncjob.jobs.matches import accept, forget, reject
 from syncjob.matching import Ladder, Rejection, match
 from syncjob.matching.pairing import BY_AMOUNT, BY_INVOICES, BY_PAYMENTS, Asked, Paid, Pairing, pair
-from syncjob.model import Application, Reference, Transaction
+from syncjob.model import Application, Reference, Role, Transaction
 from syncjob.moment import Window
 from syncjob.money import Money
 from syncjob.ports import Feed, MirrorPage, Page
+from syncjob.posting import apply
 from syncjob.posting.rules import Sales
 from syncjob.store import Story
 
@@ -269,7 +271,57 @@ def test_what_a_person_rejected_is_not_taken_again_though_the_payment_names_it()
     assert (shares(one), one.rule, one.sellable) == ([("", 100_00)], "rejected by a person", False)
 
 
+@pytest.mark.parametrize(
+    ("minor", "told"),
+    [(100_00, [("INV-1", 100_00)]), (99_95, [("INV-1", 100_00)]), (99_94, [("INV-1", 99_94)]), (5, [("INV-1", 5)])],
+)
+def test_what_is_missing_within_the_tolerance_is_written_off_and_the_invoice_is_settled(
+    minor: int, told: list[tuple[str, int]]
+) -> None:
+    (one,) = match([charge(minor, names="INV-1")], [], books(invoice("INV-1", 100_00)), Ladder(tolerance={"EUR": 5}))
+    assert shares(one) == told
+    assert one.written_off == (eur(5) if minor == 99_95 else None)
+    assert sum(part.amount.minor for part in one.parts) - (one.written_off.minor if one.written_off else 0) == minor
+    entry = apply(charge(minor), one, DAY)
+    assert [(line.role.value, line.amount.minor) for line in entry.lines if line.role is Role.WRITE_OFF] == (
+        [("write_off", 5)] if one.written_off else []
+    )
+
+
+def test_an_invoice_of_less_than_twice_the_tolerance_is_never_written_off_by_half() -> None:
+    mirror = books(invoice("INV-1", 8))
+    (one,) = match([charge(4, names="INV-1")], [], mirror, Ladder(tolerance={"EUR": 5}))
+    assert (shares(one), one.written_off) == ([("INV-1", 4)], None)
+
+
+@pytest.mark.parametrize(("tolerance", "currency"), [({"USD": 5}, "EUR"), ({}, "EUR")])
+def test_a_tolerance_counts_in_its_own_currency(tolerance: dict[str, int], currency: str) -> None:
+    mirror = books(invoice("INV-1", 100_00, currency=currency))
+    (one,) = match([charge(99_99, names="INV-1")], [], mirror, Ladder(tolerance=tolerance))
+    assert one.written_off is None
+
+
+def test_a_refund_of_what_settled_an_invoice_opens_it_by_what_was_paid() -> None:
+    ladder, mirror = Ladder(tolerance={"EUR": 5}), books(invoice("INV-1", 100_00))
+    new = match([charge(99_97, names="INV-1"), refund(99_97)], [], mirror, ladder)
+    assert [shares(one) for one in new] == [[("INV-1", 100_00)], [("INV-1", -99_97)]]
+    assert match([charge(99_97, names="INV-1"), refund(99_97)], new, mirror, ladder) == []
+
+
 # ---------------------------------------------------------------- what the ladder is told, in a home
+
+
+def test_what_was_written_off_stands_on_its_own_account_and_is_remembered(house: House) -> None:
+    house.ladder = Ladder(tolerance={"EUR": 5})
+    house.stripe.pays("ch_1", "cus_A", 59_96, names=["INV-2"])
+    report = house.run(nightly=True)
+    assert [leg.unexplained.minor for leg in report.legs] == [0] * len(report.legs)
+    assert (shares(applied(house)), applied(house).written_off) == ([("INV-2", 60_00)], eur(4))
+    ((_, body),) = house.books.truth()
+    told = {one["account"]: one["amount"] for one in json.loads(body)["postings"]}
+    assert told == {"Assets:clearing": "59.96", "Assets:receivable": "-60.00", "Assets:write_off": "0.04"}
+    house.run(nightly=True)
+    assert documents(house) == ["receipt"]
 
 
 def test_where_the_home_says_no_a_sum_decides_nothing(house: House) -> None:

@@ -276,6 +276,7 @@ def test_a_state_of_version_1_keeps_what_it_holds(store: Store, store_url: str) 
         "DROP TABLE coded",
         "DROP INDEX ix_application_customer",
         "ALTER TABLE application DROP COLUMN customer",
+        "ALTER TABLE application DROP COLUMN written_off",
         "UPDATE meta SET value = '1' WHERE name IN ('schema', 'schema steps done')",
     ):
         store._database.command(words)

@@ -144,6 +144,48 @@ def forget(payment: str) -> None:
     click.echo(f"{one.id}: {said}.")
 
 
+@verb("rules", "syncjob matches rules")
+@click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
+def rules(as_json: bool) -> None:
+    """Offer what people's decisions say as a rule, tried on the past first.
+
+    Where every decision about a gateway's customer names invoices of one customer of the books, the two may be linked: then
+    the sums of that customer decide by themselves. Nothing is changed here.
+    """
+    import json
+    import shlex
+
+    from syncjob.cli.house import configured, opened
+    from syncjob.crosswalk import spelled
+    from syncjob.jobs.learning import lessons
+
+    config = configured(frame().home)
+    with opened(config) as store:
+        found = lessons(store, _maps(config), [block.name for block in config.of("accounting")])
+    if as_json:
+        rows = [
+            {
+                "gateway": spelled(one.gateway),
+                "books": spelled(one.books),
+                "decided": one.decided,
+                "alike": one.alike,
+                "otherwise": one.otherwise,
+                "more": one.more,
+            }
+            for one in found
+        ]
+        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        return
+    if not found:
+        click.echo("No decision says anything that the rules do not know.")
+    for one in found:
+        say = "decision says" if one.decided == 1 else "decisions say"
+        click.echo(f"{spelled(one.gateway)} is {one.books[1]} of {one.books[0]}: {one.decided} {say} so.")
+        tried = f"{one.alike} of {one.decided} would be matched alike, {one.otherwise} otherwise, {one.more} more as well."
+        click.echo(f"    Tried on the past: {tried}")
+        click.echo(f"    syncjob customers link {spelled(one.gateway)} {shlex.quote(spelled(one.books))}")
+
+
 def _maps(config: Config) -> Mapping[str, GatewayMap]:
     from syncjob.mapping import load_gateway
 
@@ -203,7 +245,7 @@ def _aged(found: list[tuple[int, Money]]) -> str:
 
 matches = Verbs(
     "matches",
-    commands=[list_, accept, unmatch, forget],
+    commands=[list_, accept, unmatch, reject, forget, rules],
     help="""See which payments are for no invoice, and say what they are for.
 
     What a person says stands until it is taken back, and is written down with who said it and when.""",

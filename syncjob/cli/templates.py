@@ -38,6 +38,7 @@ state: state/syncjob.sqlite
 #   series: [INV-]          # a number that a payment names counts only where it begins so; else each may be one
 #   gateway_numbers: yes    # your books use the numbers that the gateway gives its invoices
 #   by_customer: no         # a payment without a number is never matched by its customer's only exact sum
+#   tolerance: {{EUR: 0.05}}  # what may be missing of an invoice that a payment names: it is written off
 
 gateways:
   {gateway}:

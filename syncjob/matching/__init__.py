@@ -24,6 +24,7 @@ from syncjob.posting.rules import APPLIED
 BY_PERSON = "decided by a person"
 REJECTED = "rejected by a person"
 SEVERAL = "document numbers"
+WRITTEN_OFF = "document number, difference written off"
 _WORD = re.compile(r"[^\s,;:()\[\]\"']*[0-9][^\s,;:()\[\]\"']*")
 
 
@@ -104,12 +105,14 @@ class Ladder:
     """What matching goes by beside the payments and the books: settings, what people said, and the sums that were found.
 
     `series` are the beginnings of the books' own numbers (none: every number may be one). `gateway_numbers`: the books use the
-    numbers that the gateway gives its invoices. The three mappings are by movement key.
+    numbers that the gateway gives its invoices. `tolerance` is, by currency and in minor units, what may be missing of an
+    invoice that is settled all the same. The other mappings are by movement key.
     """
 
     series: tuple[str, ...] = ()
     gateway_numbers: bool = False
     by_customer: bool = True
+    tolerance: Mapping[str, int] = field(default_factory=dict)
     decisions: Mapping[str, Decision] = field(default_factory=dict)
     rejections: Mapping[str, Rejection] = field(default_factory=dict)
     pairings: Mapping[str, Pairing] = field(default_factory=dict)
@@ -219,6 +222,12 @@ def _receipt(
         return _credit(key, amount, "other currency", why, wanted, invoice.number)
     # Its own refunds open nothing for it: else it would take again what was given back, and again at each planning.
     left = books.open(invoice, *family)
+    missing_of_it = left.minor - amount.minor
+    if 0 < missing_of_it <= ladder.tolerance.get(amount.currency, 0) and missing_of_it < amount.minor:
+        return Application(
+            movement=key, version=1, parts=(Part(invoice.number, left),), rule=WRITTEN_OFF, evidence=evidence, wanted=wanted,
+            written_off=Money(missing_of_it, amount.currency),
+        )  # fmt: skip
     taken = min(amount.minor, max(left.minor, 0))
     kept = sum(part.amount.minor for part in before.parts if part.invoice == invoice.number) if before else 0
     if taken < kept <= amount.minor and books.open(invoice).minor >= 0:

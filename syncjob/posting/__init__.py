@@ -176,6 +176,8 @@ def apply(transaction: Transaction, application: Application, day: date, tax: Mo
             lines.append(Line(Role.CUSTOMER_CREDIT, -part.amount))
         else:
             lines += [Line(sale, tax - part.amount), Line(Role.TAX, -tax)]
+    if application.written_off is not None:
+        lines.append(Line(Role.WRITE_OFF, application.written_off))
     return Entry(
         key=f"{application.movement}:application:{application.version}",
         source=transaction.stream.source,

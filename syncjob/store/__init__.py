@@ -290,6 +290,10 @@ class Store:
         """Some customers of a target's books at a time, with the payments of theirs that stand whole as credit."""
         return pairing.unnamed(self._database, target)
 
+    def unnamed_of(self, payer: Name) -> list[pairing.Unnamed]:
+        """The payments of one customer of a gateway that stand whole as credit."""
+        return pairing.unnamed_of(self._database, payer)
+
     def owed(self, target: str, customers: Sequence[str]) -> dict[str, list[Invoice]]:
         """The invoices by customer of which a target's books ask for something, payments of ours not counted."""
         return pairing.owed(self._database, target, customers)

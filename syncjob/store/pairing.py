@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from sqlalchemy import and_, bindparam, select
 
+from syncjob.crosswalk import Name
 from syncjob.model import NO_NUMBER, Invoice
 from syncjob.moment import from_micros
 from syncjob.money import Money
@@ -28,29 +29,27 @@ _GIVEN_BACK = (
     .where(_OTHER.c.subject == _A.subject, _BACK.c.minor < 0)
     .exists()
 )
+_PAYMENT = (_S.scope, _S.name, _S.position, _A.movement, _A.customer, _P.currency, _P.minor, _E.date, _E.effective)
+_PAYMENTS = (
+    APPLICATION.join(PART, _P.application == _A.id).join(SUBJECT, _S.id == _A.subject).join(ENTRY, _E.key == _A.movement)
+)
+_IS_WHOLE = and_(_A.customer != "", _A.rule == NO_NUMBER, _P.number == "", _P.minor > 0, LATEST, ~_GIVEN_BACK)
 _WAITING = (
-    select(
-        *(_PAYER.c.number, _BOOKS.c.id, _S.scope, _S.name, _S.position),
-        *(_A.movement, _PAYER.c.id, _P.currency, _P.minor, _E.date, _E.effective),
-    )
+    select(_PAYER.c.number, _BOOKS.c.id, *_PAYMENT)
     .select_from(
-        APPLICATION.join(PART, _P.application == _A.id)
-        .join(SUBJECT, _S.id == _A.subject)
-        .join(ENTRY, _E.key == _A.movement)
-        .join(_PAYER, and_(_PAYER.c.system == _S.scope, _PAYER.c.id == _A.customer))
-        .join(_BOOKS, and_(_BOOKS.c.number == _PAYER.c.number, _BOOKS.c.system == bindparam("target")))
+        _PAYMENTS.join(_PAYER, and_(_PAYER.c.system == _S.scope, _PAYER.c.id == _A.customer)).join(
+            _BOOKS, and_(_BOOKS.c.number == _PAYER.c.number, _BOOKS.c.system == bindparam("target"))
+        )
     )
-    .where(
-        _A.customer != "",
-        _A.rule == NO_NUMBER,
-        _P.number == "",
-        _P.minor > 0,
-        LATEST,
-        ~_GIVEN_BACK,
-        _PAYER.c.number > bindparam("after"),
-    )
+    .where(_IS_WHOLE, _PAYER.c.number > bindparam("after"))
     .order_by(_PAYER.c.number, _A.movement)
     .limit(_AT_ONCE)
+)
+_OF_PAYER = (
+    select(*_PAYMENT)
+    .select_from(_PAYMENTS)
+    .where(_IS_WHOLE, _A.customer == bindparam("payer"), _S.scope == bindparam("source"))
+    .order_by(_A.movement)
 )
 _OWED = (
     select(*rows.INVOICE_COLUMNS)
@@ -85,6 +84,12 @@ def unnamed(database: Database, target: str) -> Iterator[list[tuple[str, list[Un
             (str(name), [_unnamed(row[2:]) for row in of_customer])
             for (_, name), of_customer in groupby(found, key=lambda row: (row[0], row[1]))
         ]
+
+
+def unnamed_of(database: Database, payer: Name) -> list[Unnamed]:
+    """The payments of one customer of a gateway that stand whole as credit."""
+    source, id = payer
+    return [_unnamed(row) for row in database.rows(_OF_PAYER, payer=id, source=source)]
 
 
 def _unnamed(row: Sequence[object]) -> Unnamed:

@@ -228,6 +228,7 @@ def application_row(id: int, subject: int, one: Application) -> Values:
         normal(one.wanted),
         problem,
         one.customer,
+        one.written_off.minor if one.written_off is not None else 0,
     )
 
 
@@ -240,7 +241,9 @@ def part_rows(id: int, one: Application) -> list[Values]:
 
 
 _A, _P = APPLICATION.c, PART.c
-APPLICATION_COLUMNS = (_A.movement, _A.version, _A.rule, _A.evidence, _A.runner_up, _A.wanted, _A.problem, _A.customer)
+APPLICATION_COLUMNS = (
+    *(_A.movement, _A.version, _A.rule, _A.evidence, _A.runner_up, _A.wanted, _A.problem, _A.customer, _A.written_off),
+)
 PART_COLUMNS = (_P.invoice, _P.currency, _P.minor)
 
 
@@ -252,7 +255,7 @@ def part_of(row: Any) -> Part:
 
 def application_of(row: Any, parts: list[Part]) -> Application:
     """An application from the values of APPLICATION_COLUMNS and its parts."""
-    movement, version, rule, evidence, runner_up, wanted, problem, customer = row
+    movement, version, rule, evidence, runner_up, wanted, problem, customer, written_off = row
     return Application(
         movement=movement,
         version=version,
@@ -263,6 +266,7 @@ def application_of(row: Any, parts: list[Part]) -> Application:
         wanted=wanted,
         problem=problem_of(problem),
         customer=customer,
+        written_off=Money(written_off, parts[0].amount.currency) if written_off else None,
     )
 
 

@@ -43,8 +43,10 @@ def _charts_of_documents(database: Database) -> None:
 
 
 def _payers_of_applications(database: Database) -> None:
-    """Who paid, where a record with personal fields says so; old payments of which none does are left to people."""
+    """What was written off, and who paid, where a record with personal fields says so; else it is left to people."""
     database.command("ALTER TABLE application ADD COLUMN customer TEXT NOT NULL DEFAULT ''")
+    whole = "INTEGER" if database.sqlite else "BIGINT"
+    database.command(f"ALTER TABLE application ADD COLUMN written_off {whole} NOT NULL DEFAULT 0")
     database.command(
         "UPDATE application SET customer = COALESCE((SELECT MAX(record.person) FROM record WHERE record.head = 1"
         " AND record.subject = application.subject), '') WHERE rule = 'no number named'"

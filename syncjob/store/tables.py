@@ -218,6 +218,7 @@ class ApplicationRow(Row, table=True):
     number: str = _text()  # wanted, as numbers are compared
     problem: str | None = _text(optional=True)
     customer: str = _text()  # who paid, where nothing was named. Version 3.
+    written_off: int = _whole()  # minor units of the parts' currency. Version 3.
 
 
 class PartRow(Row, table=True):
