@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import TypeAlias, TypeVar
 
 from syncjob import chart, moment, secrets, timetable, yamlfile
+from syncjob.bankfile import COLUMNS, Days, Decimals, Layout
 from syncjob.errors import Misconfigured, RecordRefused
 from syncjob.matching import Ladder, normal
 from syncjob.money import Money, Percent, decimals
@@ -31,7 +32,8 @@ _BOOKED = ("sales", "fees", "reverse_charge")  # how a gateway's money is booked
 _KEPT = ("mode", "mode_since", "late")  # how the sub-ledger comes to books
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}", re.ASCII)
 _CLOCK = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])", re.ASCII)
-_KEYS = ("books_zone", "home_currency", "start", "nightly_at", "schedule", "state", "matching", *GROUPS)
+_KEYS = ("books_zone", "home_currency", "start", "nightly_at", "schedule", "state", "matching", "bank", *GROUPS)
+_BANK = ("columns", "currency", "days", "decimals", "separator", "encoding")
 _MATCHING = ("series", "gateway_numbers", "by_customer", "tolerance")
 _SCHEDULE = ("every", "cron", "zone", "jitter", "misfire_grace")
 
@@ -71,6 +73,7 @@ class Config:
     chart: chart.Chart
     posting: PostingRules
     matching: Ladder  # how payments find their invoices
+    bank: Mapping[str, Layout]  # by bank account, how its statements are written
 
     def treatment(self, block: Block) -> Treatment:
         """How a gateway account is booked."""
@@ -105,6 +108,7 @@ def read(home: Path) -> Config:
         chart=_chart(home),
         posting=rules.load(home),
         matching=_matching(top["matching"]) if "matching" in top else Ladder(),
+        bank={name: _layout(node) for name, node in _named(top["bank"])} if "bank" in top else {},
     )
 
 
@@ -142,10 +146,7 @@ def options(config: Config, block: Block, environ: Environ) -> Options:
 
 
 def _blocks(group: str, node: Node) -> Iterable[Block]:
-    for name, body in node.mapping().items():
-        if not _NAME.fullmatch(name):
-            cure = "use lower-case letters, digits and '-', beginning with a letter"
-            raise yamlfile.complaint(node.key_place(name), f"name is {name!r}", cure)
+    for name, body in _named(node):
         fields = body.mapping(required=("connector",))
         place = str(node.key_place(name))
         key = fields["key"].text() if "key" in fields else ""
@@ -200,6 +201,35 @@ def _matching(node: Node) -> Ladder:
             raise amount.wrong(f"a tolerance of {missing}", "write an amount above zero, or leave the currency out")
         tolerance[currency] = missing.minor
     return Ladder(tuple(series), of_gateway, by_customer, tolerance)
+
+
+def _named(node: Node) -> Iterable[tuple[str, Node]]:
+    for name, body in node.mapping().items():
+        if not _NAME.fullmatch(name):
+            cure = "use lower-case letters, digits and '-', beginning with a letter"
+            raise yamlfile.complaint(node.key_place(name), f"name is {name!r}", cure)
+        yield name, body
+
+
+def _layout(node: Node) -> Layout:
+    """How a bank account's statements are written."""
+    fields = node.mapping(_BANK, ("columns",))
+    columns = {name: one.text() for name, one in fields["columns"].mapping(COLUMNS, ("date", "amount", "text")).items()}
+    if ("currency" in columns) == ("currency" in fields):
+        why = "its currency is said twice" if "currency" in columns else "no currency is said"
+        raise node.wrong(why, "name its column under columns:, or write currency: such as EUR")
+    separator = fields["separator"].text() if "separator" in fields else ","
+    if len(separator) != 1:
+        raise fields["separator"].wrong(f"separator is {separator!r}", 'write one character such as ";"')
+    encoding = fields["encoding"].choice(["utf-8", "cp1252", "iso-8859-1"]) if "encoding" in fields else "utf-8"
+    return Layout(
+        columns,
+        _currency(fields["currency"]) if "currency" in fields else "",
+        Days(fields["days"].choice([one.value for one in Days])) if "days" in fields else Days.YMD,
+        Decimals(fields["decimals"].choice([one.value for one in Decimals])) if "decimals" in fields else Decimals.POINT,
+        separator,
+        encoding,
+    )
 
 
 def _distinct(blocks: Iterable[Block]) -> None:

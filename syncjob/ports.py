@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal, Protocol, TypeAlias, runtime_checkable
+from typing import Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from syncjob.errors import Problem
 from syncjob.model import Action, DocumentKind, Invoice, Json, Raw, Remote
@@ -110,6 +110,22 @@ class Balances(Protocol):
 
     def balances(self, wish: datetime | None) -> list[Balance]:
         """Each bucket and currency; the answer's own `as_of` counts, not the wish."""
+
+
+class PaidOut(NamedTuple):
+    """A movement that a payout pays out, by its ledger id: what it moved the balance, and when (UTC)."""
+
+    id: str
+    net: Money
+    effective: datetime
+
+
+@runtime_checkable
+class Compositions(Protocol):
+    """A gateway that says what a payout pays out."""
+
+    def composition(self, payout: str) -> list[PaidOut] | None:
+        """Every movement of a payout but its own; None where the gateway does not itemise it. TryLater: not yet."""
 
 
 # ---------------------------------------------------------------- targets

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 from syncjob import config
+from syncjob.bankfile import COLUMNS, Days, Decimals
 from syncjob.errors import Misconfigured
 from syncjob.mapping import files, jsonschema
 from syncjob.mapping.jsonschema import NAMES_OF_MAPS
@@ -33,6 +34,13 @@ _SAYS = {
     "gateway_numbers": "Whether your books use the numbers that the gateway gives its invoices (no, if nothing is said).",
     "by_customer": "Whether a customer's only exact sum decides where no number is named (yes, if nothing is said).",
     "tolerance": "By currency, what may be missing of an invoice that a payment names and settles all the same.",
+    "bank": "The bank accounts whose statements are read, each under a name of its own.",
+    "columns": "What the bank calls its columns: date, amount, text and, where there is one, currency.",
+    "currency": "The currency of the account, where no column says it.",
+    "days": "How the bank writes a day: ymd (2026-10-24, if nothing is said), dmy or mdy.",
+    "decimals": "What stands before the cents: a point (if nothing is said) or a comma.",
+    "separator": "What stands between the cells of the file: a comma, if nothing is said.",
+    "encoding": "How the file is encoded: utf-8 (if nothing is said), cp1252 or iso-8859-1.",
     "gateways": "Where payments come from, each under a name of its own.",
     "accounting": "The books that payments are brought to, each under a name of its own.",
     "crm": "The CRMs that payments are brought to, each under a name of its own.",
@@ -64,6 +72,12 @@ _SHAPES: Mapping[str, Schema] = {
     "series": one_or_more(TEXT | {"minLength": 1}),
     "gateway_numbers": FLAG,
     "by_customer": FLAG,
+    "columns": closed(dict.fromkeys(COLUMNS, TEXT), ["date", "amount", "text"]),
+    "currency": {"type": "string", "pattern": "^[A-Z]{3}$"},
+    "days": {"enum": [one.value for one in Days]},
+    "decimals": {"enum": [one.value for one in Decimals]},
+    "separator": {"type": "string", "minLength": 1, "maxLength": 1},
+    "encoding": {"enum": ["utf-8", "cp1252", "iso-8859-1"]},
     "tolerance": {"type": "object", "additionalProperties": {"type": ["string", "number"]}},
     "key": {"type": "string"},
     "sales": {"enum": [one.value for one in Sales]},
@@ -127,6 +141,11 @@ def _syncjob_yaml(connectors: Mapping[str, Mapping[str, Callable[[], ModuleType]
     schedule = {word: _said(word) for word in config._SCHEDULE}
     properties["schedule"] |= closed(schedule, dependentRequired={"zone": ["cron"]}, **{"not": {"required": ["every", "cron"]}})
     properties["matching"] |= closed({word: _said(word) for word in config._MATCHING})
+    properties["bank"] |= {
+        "type": "object",
+        "propertyNames": {"pattern": f"^{config._NAME.pattern}$"},
+        "additionalProperties": closed({word: _said(word) for word in config._BANK}, ["columns"]),
+    }
     for group, known in connectors.items():
         properties[group] |= {
             "type": "object",

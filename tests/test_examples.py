@@ -51,6 +51,7 @@ WORDS = [
     (r"(?<=ch_1Example )INV-1007=60.00 INV-1008\b", "{unpaid}=1.00 {other}"),
     (r"(?<=ch_1Example )INV-1007\b", "{unpaid}"),
     (r"\bch_1Example\b", "{credited}"),
+    (r"\bpo_1Example\b", "{payout}"),
     (r"--port 12111\b", "--port 0"),
     (r"(?<=--source )stripe\b(?!-)", "stripe-demo"),
     (r"\bstripe:cus_A\b", "{first}"),
@@ -67,6 +68,11 @@ def prepared(name: str, desk: Path) -> None:
     if name == "customers link":  # crm:C-1001: a contact that somebody in sales has made
         with closing(sqlite3.connect(desk / "shop" / "crm.sqlite")) as crm, crm:
             crm.execute("INSERT INTO contacts (external_id, name, revision) VALUES ('C-1001', 'Sample Studio', 1)")
+    if name == "bank import":  # a statement, and how it is written
+        path = desk / "shop" / "syncjob.yaml"
+        layout = "bank:\n  current:\n    columns: {date: Date, amount: Amount, currency: Currency, text: Text}\n"
+        path.write_text(path.read_text(encoding="utf-8") + layout, encoding="utf-8")
+        (desk / "statement.csv").write_text("Date,Amount,Currency,Text\n2026-10-10,24.32,EUR,PAYMENTS\n", encoding="utf-8")
     if name.startswith("reconcile "):  # somebody took a receipt out of the books
         month = sorted((desk / "shop" / "books").glob("2*.beancount"))[0]
         text = month.read_text()
@@ -252,6 +258,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict
         assert gateway.stdout.readline().startswith("ready ")
         found = {"{held}": held[0]["id"], "{payment}": payment[1], "{invoice}": invoice}
         found |= {"{edited}": a_receipt(sorted((desk / "home" / "books").glob("2*.beancount"))[0].read_text())[1]}
+        sent = json.loads(asked(desk, "payouts", "list", "--json", "--home", "home"))
+        found |= {"{payout}": sent[0]["payout"]}
         found |= {"{credited}": credited, "{unpaid}": unpaid, "{other}": other}
         yield desk, {**found, "{first}": first, "{second}": second, "{billed}": billed}
 

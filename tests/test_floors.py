@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent / "syncjob"
 FLOORS: dict[float, str] = {
     0: "money moment redact yamlfile strictjson csvfile wholefile shipped",
     1: "model",
-    2: "ports places crosswalk",
+    2: "ports places crosswalk bankfile",
     3: "mapping posting matching plan deliver reconcile landing chart roles summary workflows audit timetable",
     4: "http store secrets mail",
     5: "gateways.* accounting.* crm.* events.*",

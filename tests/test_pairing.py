@@ -19,7 +19,7 @@ from stories import NOON, books, charge, eur, invoice, refund, shares
 
 from syncjob.errors import Misconfigured, TryLater
 from syncjob.jobs.matches import accept, forget, reject
-from syncjob.matching import Ladder, Rejection, match
+from syncjob.matching import Ladder, Rejection, match, spoken
 from syncjob.matching.pairing import BY_AMOUNT, BY_INVOICES, BY_PAYMENTS, Asked, Paid, Pairing, pair
 from syncjob.model import Application, Reference, Role, Transaction
 from syncjob.moment import Window
@@ -306,6 +306,19 @@ def test_a_refund_of_what_settled_an_invoice_opens_it_by_what_was_paid() -> None
     new = match([charge(99_97, names="INV-1"), refund(99_97)], [], mirror, ladder)
     assert [shares(one) for one in new] == [[("INV-1", 100_00)], [("INV-1", -99_97)]]
     assert match([charge(99_97, names="INV-1"), refund(99_97)], new, mirror, ladder) == []
+
+
+def test_what_its_refund_opened_and_somebody_else_paid_changes_nothing_of_what_settled_it() -> None:
+    ladder = Ladder(tolerance={"EUR": 5})
+    story = [charge(99_97, names="INV-1"), refund(99_97)]
+    new = match(story, [], books(invoice("INV-1", 100_00)), ladder)
+    brought = {"INV-1": [(one.movement, part.amount) for one in new for part in one.parts] + [("shop:txn_9", eur(99_97))]}
+    assert match(story, new, books(invoice("INV-1", 100_00), **brought), ladder) == []
+
+
+@pytest.mark.parametrize("text", ["x" * 100_000, "1" * 100_000, "a1 " * 30_000])
+def test_a_long_text_is_looked_through_once(text: str) -> None:
+    assert len(spoken(charge(description=text))) in (0, 1, 30_000)
 
 
 # ---------------------------------------------------------------- what the ladder is told, in a home

@@ -39,6 +39,8 @@ VERBS = {
     ),
     "Evidence": (
         "reconcile.reconcile",
+        "payouts.payouts",
+        "bank.bank",
         "story.show",
         "export.export",
         "closing.close",

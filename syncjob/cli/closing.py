@@ -40,7 +40,7 @@ def close(month: str, out: Path | None, zipped: bool) -> int:
     """
     from syncjob.cli.house import configured, opened
     from syncjob.cli.standing import feeds_of
-    from syncjob.jobs.closing import gather
+    from syncjob.jobs.closing import bank_lines, gather
     from syncjob.summary.closefiles import files
 
     first = _first(month)
@@ -50,7 +50,8 @@ def close(month: str, out: Path | None, zipped: bool) -> int:
         raise Misconfigured(f"{place} is there already; take it away, or name another place with --out")
     config = configured(frame().home)
     with opened(config) as store:
-        pack = gather(config, store, {block.name: feeds_of(config, block.name) for block in config.of("gateways")}, first)
+        feeds = {block.name: feeds_of(config, block.name) for block in config.of("gateways")}
+        pack = gather(config, store, feeds, first, bank_lines(store, list(feeds)))
     texts = files(pack)
     # Half a surrogate pair, which a gateway may send, has no UTF-8: it is written as \ud83d.
     _write(place, {name: text.encode("utf-8", errors="backslashreplace") for name, text in texts.items()}, zipped=zipped)

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 FACT = "summary"
 _INSTANT = timedelta(microseconds=1)
 _NAMES = {Role.CLEARING: BALANCE, Role.RESERVE: RESERVE}
+_PAYOUT_DAYS = timedelta(days=35)
 _OWED = (Role.CUSTOMER_CREDIT, Role.SUSPENSE, Role.UNAPPLIED)
 
 
@@ -71,6 +72,7 @@ def gather(config: Config, store: Store, report: Report) -> Page:
         invoices=tuple(_invoices(config, store)),
         edits=tuple((target, one.key, one.why) for target, one in report.edits if not one.decided),
         known=tuple((target, one.key, f"{one.why} ({one.decided})") for target, one in report.edits if is_listed(one)),
+        payouts=tuple((block.name, words) for block in config.of("gateways") for words in _payouts(store, block.name, report)),
         coverage=tuple((block.name, words) for block in config.of("gateways") for words in coverage(config, store, block.name)),
         not_covered=tuple((block.name, what) for block in config.of("gateways") for what in not_offered(store, block.name)),
         map_warnings=tuple(
@@ -78,6 +80,38 @@ def gather(config: Config, store: Store, report: Report) -> Page:
         ),
         map_counts=tuple(MapCount(*one) for one in maps.noticed(store)),
     )
+
+
+def _payouts(store: Store, source: str, report: Report) -> list[str]:
+    """How the payouts of the last weeks stand: how many are what they pay out, and each that is not."""
+    from syncjob.jobs.bank import banked_payouts, on_the_bank
+    from syncjob.jobs.payouts import LONG_AGO, ties
+    from syncjob.reconcile import Ties, place
+    from syncjob.summary.render import named
+
+    since = (report.day or report.ended.date()) - _PAYOUT_DAYS
+    found = [(payout, tie) for payout, tie in ties(store, source, LONG_AGO) if payout.sent > since]
+    counts = {state: sum(1 for _, tie in found if tie is not None and tie.state is state) for state in Ties}
+    said = []
+    if counts[Ties.TIES]:
+        are = "payout of the last 35 days is" if counts[Ties.TIES] == 1 else "payouts of the last 35 days are"
+        said.append(f"{counts[Ties.TIES]} {are} what the gateway says is in them")
+    if counts[Ties.NOT_ITEMISED]:
+        are = "is" if counts[Ties.NOT_ITEMISED] == 1 else "are"
+        said.append(f"{counts[Ties.NOT_ITEMISED]} {are} not itemised by it: the running balance proves them")
+    bank = banked_payouts(store, [source])
+    arrived = [payout for payout, _ in found if place(payout) in bank.lines]
+    if bank.through:
+        said.append(f"{len(arrived)} of these {len(found)} stand on the bank's statement")
+    for payout, _ in found:
+        words = on_the_bank(payout, bank)
+        if words and payout not in arrived:
+            said.append(f"{payout.id} of {named(payout.amount)}: {words}")
+    for payout, tie in found:
+        if tie is not None and tie.state is Ties.DIFFERS:
+            items = "1 item" if len(tie.items) == 1 else f"{len(tie.items)} items"
+            said.append(f"{payout.id} of {named(payout.amount)} differs by {items}; see: syncjob payouts list")
+    return said
 
 
 def coverage(config: Config, store: Store, source: str) -> list[str]:

@@ -40,6 +40,14 @@ state: state/syncjob.sqlite
 #   by_customer: no         # a payment without a number is never matched by its customer's only exact sum
 #   tolerance: {{EUR: 0.05}}  # what may be missing of an invoice that a payment names: it is written off
 
+# How the statements of your bank account are written that you read with: syncjob bank import statement.csv
+# bank:
+#   current:
+#     columns: {{date: Date, amount: Amount, currency: Currency, text: Text}}
+#     days: ymd        # or dmy, mdy
+#     decimals: point  # or comma
+#     separator: ","
+
 gateways:
   {gateway}:
     connector: stripe

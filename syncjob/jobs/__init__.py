@@ -30,6 +30,7 @@ from syncjob.jobs.lacks import if_offered, not_offered
 from syncjob.jobs.maps import keep_counts
 from syncjob.jobs.nightly import close_books, gateway_leg, missed_night, read_balances, settling_of, today
 from syncjob.jobs.opening import is_open, open_books, refuse_moved_start, with_starts
+from syncjob.jobs.payouts import tie_payouts
 from syncjob.jobs.planning import plan_dirty
 from syncjob.jobs.poll import poll
 from syncjob.jobs.summaries import summarise
@@ -178,7 +179,11 @@ def _stages(job: Job, sources: tuple[Source, ...], sinks: tuple[Sink, ...], way:
         if sink.ledger.books and not way.at_night and tally.counts.get(f"{sink.name}: delivered"):
             # What arrives by day moves the balances asserted last night: they are rewritten with it.
             _guarded(sink.name, tally, partial(close_books, job, sink, today(job)))
-    return _reconcile(job, sources, ready, (read, way.deadline), tally) if way.at_night else []
+    if not way.at_night:
+        return []
+    for one in read:
+        _guarded(one.name, tally, partial(tie_payouts, job, one, way.deadline, tally))
+    return _reconcile(job, sources, ready, (read, way.deadline), tally)
 
 
 def chosen(all_of: tuple[Named, ...], name: str, word: str) -> tuple[Named, ...]:

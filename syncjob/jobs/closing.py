@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 from syncjob.errors import Misconfigured
 from syncjob.jobs import charts
+from syncjob.jobs.bank import banked_payouts
 from syncjob.jobs.lacks import not_offered
 from syncjob.jobs.nights import nights
 from syncjob.jobs.opening import is_open
+from syncjob.jobs.payouts import state_of
 from syncjob.model import BUCKETS, Kind, Refusal, Role
 from syncjob.moment import business_date, from_text, month_end, start_of
 from syncjob.money import Money
@@ -57,6 +59,12 @@ class _Month:
         except Misconfigured:
             return ""
         return " + ".join(found)
+
+
+def bank_lines(store: Store, sources: Sequence[str]) -> BankLines:
+    """What the bank's statements say of each payout of these gateway accounts."""
+    found = banked_payouts(store, sources)
+    return {(source, id): pack.BankLine(line.day, line.amount, line.text) for (source, id, _), (_, line) in found.lines.items()}
 
 
 def gather(
@@ -355,6 +363,7 @@ def _payouts(month: _Month, bank: BankLines) -> Iterable[pack.Payout]:
             arrived=total(one for one in inside if one.kind not in moves),
             after=total(one for one in lines if one.date <= month.last),
             later=total(one for one in lines if one.date > month.last),
+            tie=str(state_of(month.store, source, id, currency) or ""),
             bank=bank.get((source, id)),
         )
 

@@ -25,7 +25,7 @@ BY_PERSON = "decided by a person"
 REJECTED = "rejected by a person"
 SEVERAL = "document numbers"
 WRITTEN_OFF = "document number, difference written off"
-_WORD = re.compile(r"[^\s,;:()\[\]\"']*[0-9][^\s,;:()\[\]\"']*")
+_BETWEEN_WORDS = re.compile(r"[\s,;:()\[\]\"']+")
 
 
 def normal(number: str) -> str:
@@ -142,7 +142,8 @@ PLAIN = Ladder()  # numbers alone, and nobody has said anything
 
 def spoken(one: Transaction) -> list[str]:
     """Every word with a digit in what a payment is about, as numbers are compared: it may be one, though nothing says so."""
-    return [normal(word.strip(".")) for word in _WORD.findall(one.description)]
+    words = _BETWEEN_WORDS.split(one.description)
+    return [normal(word.strip(".")) for word in words if any(letter.isdigit() for letter in word)]
 
 
 def match(
@@ -222,11 +223,11 @@ def _receipt(
         return _credit(key, amount, "other currency", why, wanted, invoice.number)
     # Its own refunds open nothing for it: else it would take again what was given back, and again at each planning.
     left = books.open(invoice, *family)
-    missing_of_it = left.minor - amount.minor
-    if 0 < missing_of_it <= ladder.tolerance.get(amount.currency, 0) and missing_of_it < amount.minor:
+    settled = _settled(before, invoice, amount, left, books) or _short_by_little(amount, left, ladder)
+    if settled is not None:
         return Application(
-            movement=key, version=1, parts=(Part(invoice.number, left),), rule=WRITTEN_OFF, evidence=evidence, wanted=wanted,
-            written_off=Money(missing_of_it, amount.currency),
+            movement=key, version=1, parts=(Part(invoice.number, settled),), rule=WRITTEN_OFF, evidence=evidence, wanted=wanted,
+            written_off=settled - amount,
         )  # fmt: skip
     taken = min(amount.minor, max(left.minor, 0))
     kept = sum(part.amount.minor for part in before.parts if part.invoice == invoice.number) if before else 0
@@ -237,6 +238,21 @@ def _receipt(
         parts += (Part("", Money(amount.minor - taken, amount.currency)),)
     rule = "document number" if taken == amount.minor else "document number, over-paid"
     return Application(movement=key, version=1, parts=parts, rule=rule, evidence=evidence, wanted=wanted)
+
+
+def _short_by_little(amount: Money, left: Money, ladder: Ladder) -> Money | None:
+    """What an invoice asks for, where a payment lacks no more of it than the tolerance, and less than it brings."""
+    short = left.minor - amount.minor
+    return left if 0 < short <= ladder.tolerance.get(amount.currency, 0) and short < amount.minor else None
+
+
+def _settled(before: Application | None, invoice: Invoice, amount: Money, left: Money, books: Books) -> Money | None:
+    """What was settled before with a difference written off, where others have paid since what its refund opened."""
+    if before is None or before.rule != WRITTEN_OFF or before.written_off is None or left.minor >= amount.minor:
+        return None
+    (part,) = before.parts
+    stands = part.invoice == invoice.number and part.amount - before.written_off == amount
+    return part.amount if stands and books.open(invoice).minor >= 0 else None
 
 
 def _together(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from syncjob.reconcile.bank import Banked, banked, place
 from syncjob.reconcile.coverage import Coverage
 from syncjob.reconcile.edits import Amounts, Edit, edited, foreign
 from syncjob.reconcile.items import Item, Reason, ranked, swapped
 from syncjob.reconcile.legs import Leg, Movement, books_legs, clearing_accounts, gateway_legs, opening_balances
 from syncjob.reconcile.movements import Finding, Moved, compare, explained, hints
+from syncjob.reconcile.payouts import Part, Payout, Posted, Tie, Ties, tied
 
 __all__ = [
     "Amounts",
+    "Banked",
     "Coverage",
     "Edit",
     "Finding",
@@ -17,7 +20,13 @@ __all__ = [
     "Leg",
     "Moved",
     "Movement",
+    "Part",
+    "Payout",
+    "Posted",
     "Reason",
+    "Tie",
+    "Ties",
+    "banked",
     "books_legs",
     "clearing_accounts",
     "compare",
@@ -27,6 +36,8 @@ __all__ = [
     "gateway_legs",
     "hints",
     "opening_balances",
+    "place",
     "ranked",
     "swapped",
+    "tied",
 ]

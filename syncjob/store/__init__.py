@@ -7,13 +7,16 @@ from contextlib import ExitStack, contextmanager
 from datetime import date, datetime
 from pathlib import Path
 
+from syncjob.bankfile import Line
 from syncjob.crosswalk import Customer, Name
 from syncjob.errors import Busy, Problem
 from syncjob.model import Delivery, Entry, Invoice, Json, Record, Refusal, Remote, Role, Stream
 from syncjob.money import Money
 from syncjob.ports import Balance, Call, Identity
+from syncjob.reconcile import Payout, Posted
 from syncjob.store import (
     asking,
+    bank,
     closing,
     comparing,
     copying,
@@ -26,6 +29,7 @@ from syncjob.store import (
     mapcounts,
     mirror,
     pairing,
+    payouts,
     planning,
 )
 from syncjob.store import subjects as order
@@ -176,10 +180,7 @@ class Store:
         return order.mark_unsent(self._database)
 
     def subjects_between(self, since: tuple[date, datetime], until: tuple[date, datetime] | None) -> Iterator[Subject]:
-        """Subjects with an entry dated or effective, or a record, between two days (as days and as instants, half-open).
-
-        After them the invoices that their payments were applied to.
-        """
+        """Subjects with an entry or record between two days (as days and instants, half-open); then invoices that they paid."""
         return order.of_days(self._database, since, until)
 
     def stories(self, subjects: Sequence[Subject]) -> list[Story]:
@@ -285,7 +286,23 @@ class Store:
         """First and last date of delivered entries."""
         return ledger.entry_dates(self._database, target)
 
-    # ------------------------------------------------------------ payments that name no invoice
+    def land_bank(self, account: str, lines: Sequence[Line], now: datetime) -> int:
+        """Keep the lines of a bank account's statement that are not known yet; gives how many these are."""
+        return bank.land(self._database, account, lines, now)
+
+    def bank_lines(self) -> list[tuple[str, Line]]:
+        """(account, line) of every statement, by day."""
+        return bank.lines(self._database)
+
+    # ------------------------------------------------------------ payouts, and payments that name no invoice
+    def payouts(self, source: str, since: datetime) -> list[Payout]:
+        """The payouts of a source that left its balance from an instant on, oldest first."""
+        return payouts.payouts(self._database, source, since)
+
+    def posted_of(self, source: str, ids: Sequence[str], currency: str) -> dict[str, Posted]:
+        """By ledger id, what was posted of these movements in a currency."""
+        return payouts.posted(self._database, source, ids, currency)
+
     def unnamed(self, target: str) -> Iterator[list[tuple[str, list[pairing.Unnamed]]]]:
         """Some customers of a target's books at a time, with the payments of theirs that stand whole as credit."""
         return pairing.unnamed(self._database, target)
@@ -300,10 +317,7 @@ class Store:
 
     # ------------------------------------------------------------ the journal, and closing a month
     def daybook(self, since: date, until: date, source: str = "") -> Iterator[tuple[Entry, list[daybook.Carried]]]:
-        """Entries dated between two days, by date, instant and key, each with the documents that bring it to books.
-
-        Some thousand are read at a time, whole days together.
-        """
+        """Entries dated between two days, by date, instant and key, each with the documents that bring it to books."""
         return daybook.entries(self._database, since, until, source)
 
     def sums_through(self, day: date) -> dict[tuple[str, Role, str], int]:

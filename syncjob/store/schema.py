@@ -13,7 +13,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from syncjob import __version__
 from syncjob.errors import Misconfigured, StateDamaged
 from syncjob.store.database import FENCE, Database
-from syncjob.store.tables import APPLICATION, CODED, CUSTOMER, DELIVERY, MAPCOUNT, META, METADATA
+from syncjob.store.tables import APPLICATION, BANKLINE, CODED, CUSTOMER, DELIVERY, MAPCOUNT, META, METADATA
 
 _SCHEMA, _STEPS, _WRITTEN_BY = "schema", "schema steps done", "written by"
 _ALL = select(META.c.name, META.c.value)
@@ -55,10 +55,16 @@ def _payers_of_applications(database: Database) -> None:
     database.command(str(CreateIndex(index).compile(dialect=database.connection.dialect)))
 
 
+def _bank_lines(database: Database) -> None:
+    for words in definitions(database, tables=(BANKLINE,)):
+        database.command(words)
+
+
 # Version 1 is what `_create` made first; each later one is added here and to tables.py.
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(2, (_maps_of_documents, _customers_and_counts, _charts_of_documents)),
     Migration(3, (_payers_of_applications,)),
+    Migration(4, (_bank_lines,)),
 )
 
 

@@ -434,6 +434,20 @@ class MapCountRow(Row, table=True):
     number: int = _whole()
 
 
+class BankRow(Row, table=True):
+    """A line of a bank account's statement; `nth` tells apart lines of a day that are alike. Version 4."""
+
+    __tablename__ = "bankline"
+    __table_args__ = (_CLUSTERED,)
+    account: str = _text(key=True)
+    day: str = _text(key=True)
+    currency: str = _text(key=True)
+    minor: int = _whole(key=True)
+    text: str = _text(key=True)
+    nth: int = _whole(key=True)
+    seen: int = _whole()
+
+
 class AuditRow(Row, table=True):
     """One line of the audit log; `chain` is the digest of this line and of the chain before it."""
 
@@ -460,3 +474,4 @@ DELIVERY, CALL, MEMBER, INVOICE = _table(DeliveryRow), _table(CallRow), _table(M
 MIRROR, BINDING, CODE, RUN = _table(MirrorRow), _table(BindingRow), _table(CodeRow), _table(RunRow)
 BALANCE, FACT, AUDIT = _table(BalanceRow), _table(FactRow), _table(AuditRow)
 CUSTOMER, MAPCOUNT, CODED = _table(CustomerRow), _table(MapCountRow), _table(CodedRow)
+BANKLINE = _table(BankRow)

@@ -120,7 +120,7 @@ def _payouts(pack: Pack) -> Iterable[Cells]:
     for one in pack.payouts:
         line = one.bank
         yield (
-            *(one.source, one.id, one.before.currency, one.state, _at(one.sent_on), _at(one.arrived_on)),
+            *(one.source, one.id, one.before.currency, one.state, one.tie, _at(one.sent_on), _at(one.arrived_on)),
             *(_plain(part) for part in (one.before, one.sent, one.returned, one.arrived, one.after, one.later)),
             *((line.date.isoformat(), _plain(line.amount), line.text) if line is not None else (None, None, None)),
         )
@@ -204,10 +204,10 @@ _SHEETS = (
     ),
     _Sheet(
         "payouts.csv",
-        "each payout through the month; the bank's columns are empty where no line is known",
+        "each payout through the month, whether it is what it pays out, and the bank's line where its statement was read",
         (
-            *("source", "payout", "currency", "state", "sent_on", "arrived_on", "before", "sent", "returned", "arrived"),
-            *("after", "later", "bank_date", "bank_amount", "bank_text"),
+            *("source", "payout", "currency", "state", "tie", "sent_on", "arrived_on", "before", "sent", "returned"),
+            *("arrived", "after", "later", "bank_date", "bank_amount", "bank_text"),
         ),
         ("before", "sent", "returned", "arrived", "after", "later", "bank_amount"),
         _payouts,

@@ -9,7 +9,7 @@ from datetime import date, datetime
 from syncjob.errors import EXIT_HELD, EXIT_OK
 from syncjob.model import Role
 from syncjob.money import Money, totals
-from syncjob.reconcile import Item, Leg
+from syncjob.reconcile import Item, Leg, Ties
 from syncjob.summary.page import Row
 
 NOT_IN_BOOKS = "not in the books"
@@ -165,6 +165,7 @@ class Payout:
     arrived: Money
     after: Money
     later: Money  # what came of it after the month, as far as it is known
+    tie: str = ""  # whether it is what it pays out; "": that was not looked at yet
     bank: BankLine | None = None  # None: no line of the bank is known for it
 
     @property
@@ -268,6 +269,8 @@ def _not_closing(pack: Pack) -> Iterator[str]:
     for payout in pack.payouts:
         if not payout.closes:
             yield f"payout {payout.id}: its movements do not lead to {payout.after}"
+        if payout.tie == Ties.DIFFERS:
+            yield f"payout {payout.id} is not what it pays out; see: syncjob payouts show {payout.id}"
     for one in pack.trial:
         if not one.closes:
             yield f"{one.source} {one.role.value}: debits and credits do not lead to {one.closing}"

@@ -193,6 +193,7 @@ class Page:
     not_covered: tuple[tuple[str, str], ...] = ()  # (gateway account, what it does not offer)
     edits: tuple[tuple[str, str, str], ...] = ()  # (target, document, what a person did to it in the books)
     known: tuple[tuple[str, str, str], ...] = ()  # the same of those that a person knows and wants to see listed
+    payouts: tuple[tuple[str, str], ...] = ()  # (gateway account, how many payouts are what they pay out, or which is not)
     coverage: tuple[tuple[str, str], ...] = ()  # (gateway account, up to when which feeds are complete, with their gaps)
     map_warnings: tuple[MapWarning, ...] = ()
     map_counts: tuple[MapCount, ...] = ()

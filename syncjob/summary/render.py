@@ -79,6 +79,7 @@ def render(
         lines.append("No gateway account has moved or stated a balance yet.")
     said = [*_verdict(page, locale, brief=brief), *_lacks(page)]
     said += [*_edits("Changed by hand in", page.edits, held_lines_max), *_edits("Known in", page.known, held_lines_max)]
+    said += [] if brief else [("Payouts:", f"{source}: {words}.") for source, words in page.payouts]
     said += [] if brief else [("Coverage:", f"{source}: {words}.") for source, words in page.coverage]
     said += _held(page, locale, held_lines_max, brief=brief)
     for head, words in (*said, *_invoices(page, locale), *_waiting(page, locale), *_maps(page, locale)):

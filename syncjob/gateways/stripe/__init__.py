@@ -24,7 +24,7 @@ from datetime import datetime
 from typing import Any
 
 from syncjob import strictjson
-from syncjob.errors import ConnectorDown, Misconfigured, NeedsPerson, NotOffered, Problem, RecordRefused
+from syncjob.errors import ConnectorDown, Misconfigured, NeedsPerson, NotOffered, Problem, RecordRefused, TryLater
 from syncjob.gateways.stripe import rights
 from syncjob.gateways.stripe.again import Again
 from syncjob.gateways.stripe.answers import VERSION, Answers
@@ -35,7 +35,7 @@ from syncjob.http import Answer, Http
 from syncjob.model import Raw
 from syncjob.moment import Window, from_seconds
 from syncjob.money import Money, from_gateway
-from syncjob.ports import Balance, Feed, Identity, Options, Page
+from syncjob.ports import Balance, Feed, Identity, Options, Page, PaidOut
 from syncjob.redact import has_card
 
 __all__ = ["SETTINGS", "VERSION", "Stripe", "connect"]
@@ -51,6 +51,13 @@ _PAGES_MAX = 100_000
 # Fields of /v1/balance -> our bucket, which is the balance_type of the transactions that move it.
 _BUCKETS: Mapping[str, str] = {"available": "payments", "pending": "payments", "connect_reserved": "connect_reserved"}
 _NESTED_BUCKETS = ("issuing", "refund_and_dispute_prefunding", "risk_reserved")
+
+
+def _paid_out(name: str, row: Mapping[str, Any]) -> PaidOut:
+    net, currency, created = row.get("net"), row.get("currency"), row.get("created")
+    if type(net) is not int or type(created) is not int or not isinstance(currency, str):
+        raise ConnectorDown(f"{name}: balance transaction {row['id']} says {net!r} {currency!r}, which is no amount")
+    return PaidOut(str(row["id"]), from_gateway("stripe", net, currency), from_seconds(created))
 
 
 def connect(options: Options, http: Http) -> Stripe:
@@ -180,6 +187,26 @@ class Stripe:
     def fetch(self, kind: str, id: str) -> Raw:
         """Read one object again by its id, or its tombstone. Raises RecordRefused where there is no such object."""
         return self._again.one(kind, id)
+
+    def composition(self, payout: str) -> list[PaidOut] | None:
+        """What an automatic payout pays out, from the list of its balance transactions; Stripe itemises no manual one."""
+        body = self._answers.object(self._answers.get(f"/v1/payouts/{payout}"), "payout")
+        if body.get("automatic") is not True:
+            return None
+        if body.get("reconciliation_status") != "completed":
+            raise TryLater(f"{self.name}: Stripe has not itemised {payout} yet")
+        found: list[PaidOut] = []
+        asked, after, cursors = [("payout", payout), ("limit", "100")], "", set[str]()
+        while True:
+            answer = self._answers.get("/v1/balance_transactions", [*asked, *([("starting_after", after)] if after else [])])
+            rows, more = self._answers.rows(answer)
+            found += [_paid_out(self.name, row) for row in rows if row.get("source") != payout]
+            after = str(rows[-1]["id"]) if rows else ""
+            if not more:
+                return found
+            if not after or after in cursors:
+                raise ConnectorDown(f"{self.name}: the list of what {payout} pays out goes round in circles at {after}")
+            cursors.add(after)
 
     def balances(self, wish: datetime | None) -> list[Balance]:  # noqa: ARG002 - Stripe answers for now, whatever is wished
         """Each bucket and currency as of the answer's own instant; what overlaps with another bucket is left out."""
