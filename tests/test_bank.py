@@ -23,7 +23,7 @@ from syncjob import config
 from syncjob.bankfile import Days, Decimals, Layout, Line, read
 from syncjob.cli import main
 from syncjob.errors import EXIT_CONFIGURATION, EXIT_OK, Misconfigured
-from syncjob.reconcile import Payout, banked, place
+from syncjob.reconcile import Payout, banked
 from syncjob.store import Store
 
 END = datetime(2026, 11, 3, 6, tzinfo=UTC)
@@ -100,7 +100,7 @@ def test_a_file_that_cannot_be_read_is_refused_with_its_place(data: bytes, why: 
 
 def test_the_only_line_of_its_amount_in_time_is_the_payout() -> None:
     found = banked([payout()], [line(), line(99_99)])
-    assert found.lines == {place(payout()): line()}
+    assert found.lines == {payout().key: line()}
 
 
 @pytest.mark.parametrize(("days", "fits"), [(-1, False), (0, True), (10, True), (11, False)])
@@ -112,9 +112,22 @@ def test_of_two_lines_or_two_payouts_none_is_chosen_unless_one_names_it() -> Non
     assert banked([payout()], [line(), line(nth=2)]).lines == {}
     two = [payout("po_1"), payout("po_2")]
     found = banked(two, [line(), line(text="STRIPE 2")])
-    assert (found.lines, sorted(found.contested)) == ({}, [place(one) for one in two])
+    assert (found.lines, sorted(found.contested)) == ({}, [one.key for one in two])
     named = banked(two, [line(text="payout po_2 of STRIPE"), line()])
     assert {at[1]: told[1].text for at, told in named.lines.items()} == {"po_1": "STRIPE", "po_2": "payout po_2 of STRIPE"}
+
+
+def test_an_id_counts_as_a_whole_word_and_a_line_that_names_one_payout_is_no_other() -> None:
+    longer = payout("po_12")
+    one = line(text="po_12, thank you")
+    assert banked([payout("po_1"), longer], [one]).lines == {longer.key: one}
+    both = banked([payout("po_1"), longer], [line(text="po_1 and po_12")])
+    assert both.lines == {}
+
+
+def test_payouts_of_two_gateway_accounts_are_rivals_for_one_line() -> None:
+    two = [payout(), Payout("other", "po_1", SENT, NOON, eur(100_00))]
+    assert banked(two, [line()]).lines == {}
 
 
 some = st.lists(st.tuples(st.integers(1, 4), st.integers(0, 14)), max_size=7)
@@ -129,7 +142,7 @@ def test_no_line_is_two_payouts_and_the_order_makes_no_difference(
     found = banked(payouts, lines)
     assert len(set(found.lines.values())) == len(found.lines)
     for at, (_, told) in found.lines.items():
-        one = next(p for p in payouts if place(p) == at)
+        one = next(p for p in payouts if p.key == at)
         rivals = [p for p in payouts if p.amount.minor == told.minor and p.sent <= told.day <= p.sent + timedelta(days=10)]
         others = [x for _, x in lines if x.minor == told.minor and one.sent <= x.day <= one.sent + timedelta(days=10)]
         assert (rivals, others) == ([one], [told])

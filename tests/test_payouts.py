@@ -19,7 +19,7 @@ from stories import NOON, eur
 from stripe_vendor import Body, answers, listed, opened, transaction
 from test_demo import ask, served
 
-from syncjob import config
+from syncjob import config, jobs
 from syncjob.cli import main
 from syncjob.errors import EXIT_HELD, EXIT_OK, ConnectorDown, TryLater
 from syncjob.jobs.payouts import LONG_AGO, ties
@@ -134,6 +134,15 @@ def test_a_cut_over_in_the_middle_of_a_payout_leaves_no_gap(tmp_path: Path) -> N
     found = [tie for _, tie in known(house)]
     assert {tie.state for tie in found if tie is not None} == {Ties.TIES}
     assert any(part.kind == "before the cut-over" for tie in found if tie is not None for part in tie.parts)
+
+
+def test_it_is_the_gateways_clock_that_says_how_long_ago_a_payout_left(tmp_path: Path) -> None:
+    with served("stripe", "--port", 0, "--scenario", "tidy", "--seed", 1, "--clock", END.isoformat()) as url:
+        house = House(tmp_path / "home", url, ask(url, "invoices"), whole=False)
+        for _ in range(2):
+            with house.job() as job:
+                jobs.run(replace(job, now=lambda: datetime(2028, 1, 1, tzinfo=UTC), sleep=lambda _: None), nightly=True)
+    assert {tie.state if tie is not None else None for _, tie in known(house)} == {Ties.TIES}
 
 
 @dataclass

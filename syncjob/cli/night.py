@@ -33,7 +33,7 @@ from syncjob.summary.wire import from_json, to_json
 if TYPE_CHECKING:
     from syncjob.config import Config
     from syncjob.jobs import Report
-    from syncjob.reconcile import Leg
+    from syncjob.reconcile import Banked, Leg
     from syncjob.store import Store
 
 FACT = "summary"
@@ -59,7 +59,11 @@ def keep(config: Config, store: Store, report: Report) -> Page:
 
 def gather(config: Config, store: Store, report: Report) -> Page:
     """The page of a nightly run: its period reaches from the last page (else the cut-over) to the gateway's statement."""
+    from syncjob.jobs.bank import banked_payouts
+
     before = kept(store)
+    sources = [block.name for block in config.of("gateways")]
+    bank = banked_payouts(store, sources)  # of all accounts at once: a line is one payout, whichever account sent it
     places: list[Place] = []
     for block in config.of("gateways"):
         places += _Account(config, store, report, before, block.name).places()
@@ -72,7 +76,7 @@ def gather(config: Config, store: Store, report: Report) -> Page:
         invoices=tuple(_invoices(config, store)),
         edits=tuple((target, one.key, one.why) for target, one in report.edits if not one.decided),
         known=tuple((target, one.key, f"{one.why} ({one.decided})") for target, one in report.edits if is_listed(one)),
-        payouts=tuple((block.name, words) for block in config.of("gateways") for words in _payouts(store, block.name, report)),
+        payouts=tuple((name, words) for name in sources for words in _payouts(store, name, report, bank)),
         coverage=tuple((block.name, words) for block in config.of("gateways") for words in coverage(config, store, block.name)),
         not_covered=tuple((block.name, what) for block in config.of("gateways") for what in not_offered(store, block.name)),
         map_warnings=tuple(
@@ -82,11 +86,11 @@ def gather(config: Config, store: Store, report: Report) -> Page:
     )
 
 
-def _payouts(store: Store, source: str, report: Report) -> list[str]:
+def _payouts(store: Store, source: str, report: Report, bank: Banked) -> list[str]:
     """How the payouts of the last weeks stand: how many are what they pay out, and each that is not."""
-    from syncjob.jobs.bank import banked_payouts, on_the_bank
+    from syncjob.jobs.bank import on_the_bank
     from syncjob.jobs.payouts import LONG_AGO, ties
-    from syncjob.reconcile import Ties, place
+    from syncjob.reconcile import Ties
     from syncjob.summary.render import named
 
     since = (report.day or report.ended.date()) - _PAYOUT_DAYS
@@ -99,8 +103,7 @@ def _payouts(store: Store, source: str, report: Report) -> list[str]:
     if counts[Ties.NOT_ITEMISED]:
         are = "is" if counts[Ties.NOT_ITEMISED] == 1 else "are"
         said.append(f"{counts[Ties.NOT_ITEMISED]} {are} not itemised by it: the running balance proves them")
-    bank = banked_payouts(store, [source])
-    arrived = [payout for payout, _ in found if place(payout) in bank.lines]
+    arrived = [payout for payout, _ in found if payout.key in bank.lines]
     if bank.through:
         said.append(f"{len(arrived)} of these {len(found)} stand on the bank's statement")
     for payout, _ in found:

@@ -100,10 +100,9 @@ def _word(tie: Tie | None) -> str:
 
 
 def _wire(payout: Payout, tie: Tie | None, bank: Banked) -> dict[str, Json]:
-    from syncjob.reconcile import place
     from syncjob.summary.wire import money
 
-    line = bank.lines.get(place(payout))
+    line = bank.lines.get(payout.key)
     return {
         "source": payout.source,
         "payout": payout.id,

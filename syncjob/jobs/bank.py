@@ -8,7 +8,7 @@ from datetime import datetime
 from syncjob.bankfile import Layout, read
 from syncjob.errors import Misconfigured
 from syncjob.jobs.payouts import LONG_AGO
-from syncjob.reconcile import Banked, Payout, banked, place
+from syncjob.reconcile import Banked, Payout, banked
 from syncjob.reconcile.bank import LATEST
 from syncjob.store import Store
 
@@ -34,7 +34,7 @@ def take(store: Store, account: str, layout: Layout, data: bytes, name: str, now
 
 def on_the_bank(payout: Payout, bank: Banked) -> str:
     """What the bank says of a payout, in words; "" where nothing is known or to be expected yet."""
-    line, contested = bank.lines.get(place(payout)), bank.contested.get(place(payout))
+    line, contested = bank.lines.get(payout.key), bank.contested.get(payout.key)
     if line is not None:
         return f"on the bank's statement of {line[0]}, {line[1].day}"
     if contested:

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from syncjob.errors import EXIT_HELD, Problem, RecordRefused, TryLater
 from syncjob.jobs.job import Deadline, Job, Source, Tally
+from syncjob.jobs.nightly import clock
 from syncjob.model import Json
 from syncjob.money import Money
 from syncjob.ports import Compositions
@@ -28,14 +29,14 @@ def tie_payouts(job: Job, source: Source, deadline: Deadline, tally: Tally) -> N
     """
     if not isinstance(source.gateway, Compositions) or not any(run.ended for run in job.store.runs(2, "nightly")):
         return
-    start = job.rules.since(source.name)
+    start, now = job.rules.since(source.name), clock(job)
     held = {one.id: one.problem.why for _, one in job.store.refusals(source.name)}
     open_ones = [
         payout
-        for payout in job.store.payouts(source.name, max(start, job.now() - _BACK))
+        for payout in job.store.payouts(source.name, max(start, now - _BACK))
         if _may_tie_now(job.store, payout, tie_of(job.store, payout))
     ]
-    recent = [payout for payout in open_ones if payout.effective >= job.now() - _RECENT]
+    recent = [payout for payout in open_ones if payout.effective >= now - _RECENT]
     older = [payout for payout in reversed(open_ones) if payout not in recent][:_OLDER_MAX]
     for payout in (*recent, *older):
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from syncjob.reconcile.bank import Banked, banked, place
+from syncjob.reconcile.bank import Banked, banked
 from syncjob.reconcile.coverage import Coverage
 from syncjob.reconcile.edits import Amounts, Edit, edited, foreign
 from syncjob.reconcile.items import Item, Reason, ranked, swapped
@@ -36,7 +36,6 @@ __all__ = [
     "gateway_legs",
     "hints",
     "opening_balances",
-    "place",
     "ranked",
     "swapped",
     "tied",

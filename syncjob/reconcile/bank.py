@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -9,7 +11,7 @@ from datetime import date, timedelta
 from syncjob.bankfile import Line
 from syncjob.reconcile.payouts import Payout
 
-EARLIEST, LATEST = timedelta(days=0), timedelta(days=10)  # from the day on which it left the balance
+LATEST = timedelta(days=10)  # from the day on which it left the balance
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +23,6 @@ class Banked:
     through: Mapping[str, date]  # currency -> the last day of which lines are known
 
 
-def place(payout: Payout) -> tuple[str, str, str]:
-    """What a payout is looked up by."""
-    return payout.source, payout.id, payout.amount.currency
-
-
 def banked(payouts: Sequence[Payout], lines: Sequence[tuple[str, Line]]) -> Banked:
     """Pair payouts and lines of one amount: by the payout's id where a line names it, else where only these two fit."""
     by_amount: dict[tuple[str, int], list[tuple[str, Line]]] = {}
@@ -33,15 +30,18 @@ def banked(payouts: Sequence[Payout], lines: Sequence[tuple[str, Line]]) -> Bank
     for account, line in lines:
         by_amount.setdefault((line.currency, line.minor), []).append((account, line))
         through[line.currency] = max(line.day, through.get(line.currency, line.day))
-    found: dict[tuple[str, str, str], tuple[str, Line]] = {}
     fits: dict[tuple[str, str, str], list[tuple[str, Line]]] = {}
+    named: dict[tuple[str, Line], list[tuple[str, str, str]]] = {}
     for payout in payouts:
         same = by_amount.get((payout.amount.currency, payout.amount.minor), [])
-        fits[place(payout)] = [one for one in same if payout.sent + EARLIEST <= one[1].day <= payout.sent + LATEST]
-        named = [one for one in fits[place(payout)] if payout.id in one[1].text]
-        if len(named) == 1:
-            found[place(payout)] = named[0]
-    taken = set(found.values())
+        fits[payout.key] = [one for one in same if payout.sent <= one[1].day <= payout.sent + LATEST]
+        for one in fits[payout.key]:
+            if _names(one[1].text, payout.id):
+                named.setdefault(one, []).append(payout.key)
+    of_line = {one: keys[0] for one, keys in named.items() if len(keys) == 1}
+    lines_of = Counter(of_line.values())
+    found = {key: one for one, key in of_line.items() if lines_of[key] == 1}
+    taken = set(named)  # a line that names a payout is for no other, whether it is found or not
     left = {at: [one for one in those if one not in taken] for at, those in fits.items() if at not in found}
     wanted: dict[tuple[str, Line], int] = {}
     for those in left.values():
@@ -54,3 +54,8 @@ def banked(payouts: Sequence[Payout], lines: Sequence[tuple[str, Line]]) -> Bank
         elif those:
             contested[at] = tuple(line for _, line in those)
     return Banked(found, contested, through)
+
+
+def _names(text: str, id: str) -> bool:
+    """Whether an id stands in a text as a word of its own: 12 is not in 2012, nor po_1 in po_12."""
+    return re.search(rf"(?<![\w-]){re.escape(id)}(?![\w-])", text) is not None

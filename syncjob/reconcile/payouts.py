@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
@@ -39,6 +39,11 @@ class Payout:
     effective: datetime
     amount: Money
 
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What it is looked up by: gateway account, id, currency."""
+        return self.source, self.id, self.amount.currency
+
 
 @dataclass(frozen=True, slots=True)
 class Tie:
@@ -61,7 +66,7 @@ class Posted:
 
     kind: str
     net: int = 0
-    fees: int = field(default=0)
+    fees: int = 0
 
 
 NOTHING_HELD: Mapping[str, str] = {}
