@@ -345,12 +345,7 @@ def _post(known: Known, rules: Rules) -> tuple[list[Entry], list[Refusal], list[
         try:
             payment = standing.get(payments.get(one.parent or one.origin, ""))
             entry = post(one, rules.zone, rules.home, how, payment)
-        except RecordRefused as refused:
-            problem = Problem(f"{one.type} {one.id}", one.stream.source, str(refused), refused.cure)
-            refusals.append(Refusal(one.type, one.id, problem, one.effective, one.net, one.bucket))
-            continue
-        before = standing.get(entry.key)
-        try:
+            before = standing.get(entry.key)
             day = before.date if before is not None else rules.open_day(entry.date, entry.key)
         except RecordRefused as refused:
             problem = Problem(f"{one.type} {one.id}", one.stream.source, str(refused), refused.cure)
