@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from syncjob.errors import Problem
-from syncjob.model import Action, Delivery, Json, Remote, Status, digest, idempotency_key
+from syncjob.model import UNDOING, Action, Delivery, Json, Remote, Status, digest, idempotency_key
 from syncjob.moment import iso
 from syncjob.ports import (
     Absent,
@@ -74,7 +74,7 @@ def put(delivery: Delivery, linked: Mapping[str, Remote]) -> Put:
         action=delivery.action,
         revision=delivery.revision,
         generation=delivery.generation,
-        reference=reference(delivery.key),
+        reference=reference(delivery.key, delivery.undone),
         body=delivery.body,
         links={role: linked[key] for role, key in delivery.needs.items() if key in linked},
         expected=delivery.remote,
@@ -82,14 +82,14 @@ def put(delivery: Delivery, linked: Mapping[str, Remote]) -> Put:
     )
 
 
-def reference(key: str) -> str:
-    """The 26 characters that stand for a document key in a target's searchable field."""
-    return digest(key)
+def reference(key: str, undone: int = 0) -> str:
+    """The 26 characters that stand for a document key in a target's searchable field; others once it was undone."""
+    return digest(key, str(undone)) if undone else digest(key)
 
 
 def ready(delivery: Delivery, linked: Mapping[str, Remote]) -> bool:
-    """Whether every document that a delivery needs has been delivered."""
-    return not delivery.needs or all(key in linked for key in delivery.needs.values())
+    """Whether every document that a delivery needs has been delivered; what is undone needs none."""
+    return delivery.action in UNDOING or not delivery.needs or all(key in linked for key in delivery.needs.values())
 
 
 def checked(calls: Sequence[Call], puts: Sequence[Put]) -> None:
@@ -110,6 +110,20 @@ def sending(delivery: Delivery, call: Call) -> Delivery:
 def after(delivery: Delivery, outcome: Outcome, now: datetime) -> Delivery:
     """The delivery after one answer (or silence) of its target."""
     match outcome:
+        case Delivered(remote=remote) if delivery.action in UNDOING:
+            gone = delivery._replace(
+                status=Status.DELIVERED,
+                problem=None,
+                remote=remote,
+                delivered_revision=0,
+                delivered_digest="",
+                delivered_as_of=None,
+                attempts=0,
+                due=None,
+                call="",
+                undone=delivery.undone + 1,
+            )
+            return _noted(gone, now, "undone")
         case Delivered(remote=remote, echo=echo):
             wrong = confirm(delivery, echo) if echo is not None else None
             done = delivery._replace(
@@ -155,12 +169,16 @@ def settle_found(delivery: Delivery, found: Found, committed_at: datetime, promi
                 f"void {spare} there, then run: syncjob held retry",
             )
             return _noted(delivery._replace(status=Status.HELD, problem=problem), now, problem.why)
+        case Present(remotes=remotes) if delivery.action in UNDOING:
+            return again(delivery._replace(remote=remotes[0]), now, "it still stands there")
         case Present(remotes=remotes, echo=echo):
             if delivery.action is Action.UPDATE and not _holds(delivery, echo):
                 # Doing an update twice does no harm; taking the old text for the new one would lose it.
                 return again(delivery._replace(remote=remotes[0]), now, "the update did not arrive, or cannot be seen")
             return after(delivery, Delivered(delivery.key, remotes[0], echo), now)
         case Absent(complete_as_of=complete) if complete >= searchable(promises, committed_at):
+            if delivery.action in UNDOING:
+                return after(delivery, Delivered(delivery.key, delivery.remote or Remote("")), now)
             return again(delivery, now, f"certainly absent as of {iso(complete)}")
         case Absent():
             due = searchable(promises, committed_at)

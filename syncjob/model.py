@@ -427,6 +427,10 @@ class Action(StrEnum):
     UNAPPLY = "unapply"
 
 
+UNDONE = "undone"  # the word for what was taken out of its target again
+UNDOING = frozenset({Action.VOID, Action.UNAPPLY})  # after these the target does not show the object any more
+
+
 class Status(StrEnum):
     """Where a delivery stands. People read one word, held, for held and for unknown that nobody can settle by machine."""
 
@@ -452,6 +456,7 @@ class Delivery(NamedTuple):
     """The promise to bring one document to one target.
 
     `revision` counts the actions ever planned for the document (create is 1, each update or void one more);
+    `delivered_revision` is the one that the target holds, 0 where it holds none.
     `generation` starts at 1 and rises only after a definite refusal, a certain absence or an undo. Together with the key
     they make the idempotency key, so A -> B -> A is three different requests and a retry is always the same one.
 
@@ -482,6 +487,18 @@ class Delivery(NamedTuple):
     delivered_as_of: datetime | None = None
     history: tuple[str, ...] = ()
     map: str = ""  # digest of the gateway's and the target's map that made the body
+    undone: int = 0  # how often it was undone; each sending anew after that has a reference of its own
+    reverses: str = ""  # the key of the document that this one takes back, where that could not be voided
+
+    @property
+    def is_undone(self) -> bool:
+        """Whether it was taken out of its target and has not been sent again."""
+        return self.action in UNDOING and self.status is Status.DELIVERED
+
+    @property
+    def word(self) -> str:
+        """How it stands, in a word for people."""
+        return UNDONE if self.is_undone else self.status.value
 
 
 # ---------------------------------------------------------------- keys

@@ -342,6 +342,14 @@ class Changes(Protocol):
 
 
 @runtime_checkable
+class Finality(Protocol):
+    """Books that say which documents nobody may undo any more, since they are reconciled with the bank or filed."""
+
+    def final(self, keys: Collection[str]) -> Mapping[str, str]:
+        """By document key, what it is: "reconciled with the bank", "filed". Raises ConnectorDown where that cannot be read."""
+
+
+@runtime_checkable
 class Foreign(Protocol):
     """Books that show what others booked on our accounts; `balances` counts it, since the books hold it."""
 

@@ -278,7 +278,12 @@ class FakeTarget:
             return self.answers[call.key]
         outcomes: list[Outcome] = []
         for row in json.loads(call.request):
-            mine = [one for one in self.objects if one["reference"] == row["reference"]]
+            mine = [one for one in self.objects if one["reference"] == row["reference"] and not one.get("void")]
+            if row["action"] == "void":
+                for one in mine:
+                    one["void"] = True
+                outcomes.append(Delivered(row["key"], Remote(f"{self.name}-void")))
+                continue
             if row["action"] == "update" or (self.grade is TargetClass.A and mine):
                 assert len(mine) == 1, f"{row['key']}: {len(mine)} objects to update"
                 mine[0]["body"] = row["body"]
@@ -298,7 +303,7 @@ class FakeTarget:
             seen = [
                 (place, one)
                 for place, one in enumerate(self.objects)
-                if one["reference"] == put.reference and one["at"] + self.lag <= self.now()
+                if one["reference"] == put.reference and one["at"] + self.lag <= self.now() and not one.get("void")
             ]
             if seen:
                 remotes = tuple(Remote(f"{self.name}-{place}") for place, _ in seen)
@@ -311,7 +316,7 @@ class FakeTarget:
         """Sums the postings of its own objects."""
         sums: dict[tuple[str, str], int] = {}
         for one in self.objects:
-            for posting in one["body"].get("postings", ()):
+            for posting in () if one.get("void") else one["body"].get("postings", ()):
                 key = (posting["account"], posting["currency"])
                 sums[key] = sums.get(key, 0) + Money.of(posting["amount"], posting["currency"]).minor
         wanted = [(key, minor) for key, minor in sums.items() if key[0] in accounts]
@@ -319,7 +324,7 @@ class FakeTarget:
 
     def truth(self) -> list[tuple[str, str]]:
         """What it holds, in one spelling: (key, body), doubles included."""
-        return sorted((one["key"], canonical(one["body"])) for one in self.objects)
+        return sorted((one["key"], canonical(one["body"])) for one in self.objects if not one.get("void"))
 
 
 class DoomedStore:

@@ -52,6 +52,7 @@ WORDS = [
     (r"(?<=ch_1Example )INV-1007\b", "{unpaid}"),
     (r"\bch_1Example\b", "{credited}"),
     (r"\bpo_1Example\b", "{payout}"),
+    (r"(?<=do )12\b", "{run}"),
     (r"--port 12111\b", "--port 0"),
     (r"(?<=--source )stripe\b(?!-)", "stripe-demo"),
     (r"\bstripe:cus_A\b", "{first}"),
@@ -260,6 +261,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict
         found |= {"{edited}": a_receipt(sorted((desk / "home" / "books").glob("2*.beancount"))[0].read_text())[1]}
         sent = json.loads(asked(desk, "payouts", "list", "--json", "--home", "home"))
         found |= {"{payout}": sent[0]["payout"]}
+        found |= {"{run}": asked(desk, "undo", "--home", "home").splitlines()[-1].split()[0]}
         found |= {"{credited}": credited, "{unpaid}": unpaid, "{other}": other}
         yield desk, {**found, "{first}": first, "{second}": second, "{billed}": billed}
 

@@ -269,7 +269,15 @@ def test_a_migration_that_was_killed_between_its_steps_goes_on(store_url: str, m
 
 def test_a_state_of_version_1_keeps_what_it_holds(store: Store, store_url: str) -> None:
     planned(store, "ch_1")
+    runs = [store.start_run("tick", NOON + timedelta(hours=hour)) for hour in range(2)]
+    sent = call(delivery("ch_1"))
+    store.commit_calls("books", [sent], [], NOON + timedelta(minutes=5))
     for words in (
+        "DROP INDEX ix_delivery_undone",
+        "DROP INDEX ix_delivery_reverses",
+        "ALTER TABLE delivery DROP COLUMN undone",
+        "ALTER TABLE delivery DROP COLUMN reverses",
+        "ALTER TABLE call DROP COLUMN run",
         "ALTER TABLE delivery DROP COLUMN map",
         "DROP TABLE customer",
         "DROP TABLE mapcount",
@@ -283,6 +291,8 @@ def test_a_state_of_version_1_keeps_what_it_holds(store: Store, store_url: str) 
         store._database.command(words)
     again = Store.open(store_url)
     assert list(again.lookup("books", [delivery("ch_1").key]).values()) == [delivery("ch_1")]
+    assert [again.undoing.carried(run) for run in runs] == [{"books": [delivery("ch_1").key]}, {}]
+    assert (again.undoing.is_any, again.undoing.lacking("books")) == (False, [])
     assert again._database.command("SELECT count(*) FROM customer")[0][0] == 0
     assert again._database.command("SELECT count(*) FROM mapcount")[0][0] == 0
     assert again._database.command("SELECT count(*) FROM application WHERE customer <> ''")[0][0] == 0

@@ -34,6 +34,8 @@ VERBS = {
     "Repair": (
         "held.held",
         "backfilling.backfill",
+        "undoing.undo",
+        "undoing.redo",
         "customers.customers",
         "matches.matches",
     ),

@@ -297,7 +297,7 @@ def _document(one: Delivery, source: str | None, entries: Sequence[str]) -> tupl
         one.key,
         one.target,
         one.kind.value,
-        one.status.value,
+        one.word,
         one.action.value,
         one.revision,
         one.generation,

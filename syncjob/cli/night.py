@@ -76,6 +76,7 @@ def gather(config: Config, store: Store, report: Report) -> Page:
         invoices=tuple(_invoices(config, store)),
         edits=tuple((target, one.key, one.why) for target, one in report.edits if not one.decided),
         known=tuple((target, one.key, f"{one.why} ({one.decided})") for target, one in report.edits if is_listed(one)),
+        undone=tuple((block.name, *one) for block in config.of("accounting") for one in _undone(store, block.name)),
         payouts=tuple((name, words) for name in sources for words in _payouts(store, name, report, bank)),
         coverage=tuple((block.name, words) for block in config.of("gateways") for words in coverage(config, store, block.name)),
         not_covered=tuple((block.name, what) for block in config.of("gateways") for what in not_offered(store, block.name)),
@@ -84,6 +85,20 @@ def gather(config: Config, store: Store, report: Report) -> Page:
         ),
         map_counts=tuple(MapCount(*one) for one in maps.noticed(store)),
     )
+
+
+def _undone(store: Store, target: str) -> list[tuple[str, str]]:
+    """Each document that was undone and has not been sent again, with its price and what to do about it."""
+    from syncjob.summary.render import named
+
+    by = {one.document: one for one in store.undoing.lacking(target)}
+    said = []
+    for key, delivery in sorted(store.lookup(target, list(by)).items()):
+        amount = price(delivery)
+        how = f"taken back on {by[key].day}" if by[key].by != key else "void"
+        worth = f"of {named(amount)} " if amount is not None else ""
+        said.append((key, f"{worth}is {how} until it is sent again: syncjob redo"))
+    return said
 
 
 def _payouts(store: Store, source: str, report: Report, bank: Banked) -> list[str]:
@@ -202,7 +217,13 @@ class _Account:
             parts = [m for (of, source, _, code), m in waiting.items() if (of, source, code) == (role, self._source, currency)]
             stated = sum((leg.theirs for leg in legs if leg.theirs is not None), Money(0, currency))
             items = tuple(item for leg in legs for item in leg.items)
-            yield Books(target.name, " + ".join(accounts), stated, later, Money(sum(parts), currency), items)
+            gone = [
+                one.minor
+                for one in self._store.undoing.lacking(target.name)
+                if (one.role, one.source, one.currency) == (role, self._source, currency) and one.day <= self._day
+            ]
+            undone = Money(sum(gone), currency) if gone else None
+            yield Books(target.name, " + ".join(accounts), stated, later, Money(sum(parts), currency), items, undone)
 
     def _players(self, account: str, currency: str) -> set[tuple[str, Role]]:
         found = set()

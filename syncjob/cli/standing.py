@@ -190,7 +190,7 @@ def feeds_in(module: object) -> tuple[Feed, ...]:
 
 def _target(store: Store, name: str, now: datetime, *, books: bool) -> Json:
     from syncjob.cli.night import price
-    from syncjob.model import Status
+    from syncjob.model import UNDONE, Status
 
     counts: dict[str, int] = {}
     for (target, _, state), number in store.counts().items():
@@ -210,6 +210,7 @@ def _target(store: Store, name: str, now: datetime, *, books: bool) -> Json:
             "sums": _sums(map(price, unknown)),
         },
         "parked": _parked(parked),
+        "undone": {"count": counts.get(UNDONE, 0)},
         "filtered": {"count": 0, "sums": {}},
         "not_before": _iso(min(due)) if due else None,
     }
@@ -312,9 +313,11 @@ def _rows(config: Config, stands: Mapping[str, Json]) -> list[tuple[str, str]]:
     for name, value in _map(stands["targets"]).items():
         target = _map(value)
         counts = {word: _map(target[word])["count"] for word in ("applied", "pending", "unknown", "parked")}
+        undone = _map(target["undone"])["count"]
         words = f"{counts['applied']} delivered, {counts['pending']} pending, {counts['unknown']} not known"
         later = f"; not before {_local(config, str(target['not_before']))}" if target["not_before"] else ""
-        rows.append((name, f"{words}, {counts['parked']} held{_priced(_map(target['parked']))}{later}"))
+        words += f", {counts['parked']} held{_priced(_map(target['parked']))}{f', {undone} undone' if undone else ''}"
+        rows.append((name, f"{words}{later}"))
     warned = cast("list[Mapping[str, str]]", _map(stands.get("maps", {})).get("warnings"))
     if warned:
         names = ", ".join(dict.fromkeys(one["map"] for one in warned))

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -18,7 +19,7 @@ from syncjob.contract.wire import Reply, Request, Silence, Vendor
 from syncjob.deliver import checked
 from syncjob.errors import EXIT_OK, OutcomeUnknown, RecordRefused, SyncjobError
 from syncjob.mapping import load_target
-from syncjob.model import Action, DocumentKind, Invoice, Json
+from syncjob.model import Action, DocumentKind, Invoice, Json, digest
 from syncjob.money import Money
 from syncjob.ports import (
     Absent,
@@ -304,6 +305,19 @@ def test_an_undone_document_is_absent(target: TargetCase) -> None:
     if searchable(target.example):
         assert [type(found) for found in target.target.find(voids)] == [Absent] * len(voids)
     assert [member.revision for call in calls for member in call.members] == [2] * len(voids)
+
+
+def test_what_was_undone_is_sent_again_as_a_new_object(target: TargetCase) -> None:
+    """Under a reference of its own: the void one is none of the answer."""
+    target.send_all()
+    target.send([target.put(row, Action.VOID, 2) for row in reversed(target.rows())])
+    for wave in target.waves():
+        again = [replace(one, revision=3, generation=2, reference=digest(one.key, "1")) for one in wave]
+        target.send(again)
+        if searchable(target.example):
+            for found in target.target.find(again):
+                assert isinstance(found, Present), found
+                assert len(found.remotes) == 1
 
 
 # ---------------------------------------------------------------- what can go wrong on the way

@@ -358,6 +358,6 @@ def _standing(job: Job, tally: Tally, *, dry: bool) -> None:
     if left.get(Status.HELD) or left.get(Status.UNKNOWN):
         tally.codes.add(EXIT_HELD)
     tally.add("pending", left.get(Status.PLANNED, 0) + left.get(Status.SENDING, 0))
-    # What waits for something held is held with it; anything else that is left goes on by itself in the next run.
+    # What waits for something held or undone waits for a person; anything else that is left goes on by itself in the next run.
     if tally.counts.get("pending") and EXIT_HELD not in tally.codes and not dry:
-        tally.codes.add(EXIT_TRANSIENT)
+        tally.codes.add(EXIT_HELD if job.store.undoing.is_any else EXIT_TRANSIENT)

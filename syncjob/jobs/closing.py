@@ -14,7 +14,7 @@ from syncjob.jobs.lacks import not_offered
 from syncjob.jobs.nights import nights
 from syncjob.jobs.opening import is_open
 from syncjob.jobs.payouts import state_of
-from syncjob.model import BUCKETS, Kind, Refusal, Role
+from syncjob.model import BUCKETS, UNDONE, Kind, Refusal, Role
 from syncjob.moment import business_date, from_text, month_end, start_of
 from syncjob.money import Money
 from syncjob.ports import Balance, Feed
@@ -293,6 +293,7 @@ def _held(source: str, one: Refusal, month: _Month) -> pack.Waiting:
 
 def _not_in_books(month: _Month, target: str) -> Iterable[pack.Waiting]:
     for one in month.store.missing_lines(target, month.last):
+        undone = one.status == UNDONE
         yield pack.Waiting(
             what=pack.NOT_IN_BOOKS,
             source=one.source,
@@ -306,8 +307,8 @@ def _not_in_books(month: _Month, target: str) -> Iterable[pack.Waiting]:
             amount=Money(one.minor, one.currency),
             document=one.document,
             status=one.status or "no document",
-            why=one.problem.why if one.problem else "",
-            cure=one.problem.cure if one.problem else "",
+            why=one.problem.why if one.problem else "it was undone" if undone else "",
+            cure=one.problem.cure if one.problem else f"syncjob redo --document {one.document}" if undone else "",
         )
 
 

@@ -10,7 +10,7 @@ from typing import cast
 from syncjob.deliver import again, put
 from syncjob.errors import Misconfigured
 from syncjob.jobs.job import Job, Sink
-from syncjob.model import Action, Delivery, Json, Remote, Status
+from syncjob.model import UNDOING, Action, Delivery, Json, Remote, Status
 from syncjob.moment import iso
 from syncjob.ports import Absent, Present
 from syncjob.reconcile import Edit
@@ -93,12 +93,13 @@ def _changed(
     if stands is not None:
         waits = delivery.status is Status.PLANNED
         fresh = delivery if waits else again(delivery, now, f"{who} lets it be written over what stands there")
-        undoes = delivery.action in (Action.VOID, Action.UNAPPLY)  # what waits to be undone is not written again
+        undoes = delivery.action in UNDOING  # what waits to be undone is not written again
         return fresh._replace(remote=stands[0], action=delivery.action if undoes else stands[1], due=None)
     if verdict == ADOPT and delivery.status is Status.HELD and delivery.delivered_revision:
         # The version that we know stays the one that we wrote: a later change of this document is held again.
         told = f"{iso(now)} {who} takes what stands there for it"
         return delivery._replace(
+            action=Action.UPDATE if delivery.action in UNDOING else delivery.action,  # an undo is given up with it
             status=Status.DELIVERED,
             problem=None,
             delivered_revision=delivery.revision,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import cast
@@ -23,7 +23,7 @@ from syncjob.deliver import (
 )
 from syncjob.errors import EXIT_TRANSIENT, ConnectorDown, NotSent, OutcomeUnknown, TryLater
 from syncjob.jobs.job import Deadline, Job, Sink, Tally
-from syncjob.model import Delivery, DocumentKind, Json, Remote, Status
+from syncjob.model import UNDOING, Delivery, DocumentKind, Json, Remote, Status
 from syncjob.moment import to_day
 from syncjob.plan.locking import held, lock_of, waits_for_period
 from syncjob.ports import AccountingTarget, Call, Delivered, Lock, Outcome, Refused, TargetClass, Unknown, Unsent
@@ -64,8 +64,12 @@ def _find(job: Job, sink: Sink, open_call: OpenCall, tally: Tally) -> None:
     tally.add(f"{sink.name}: found", len(settled) - len(still))
 
 
-def deliver(job: Job, sink: Sink, deadline: Deadline, tally: Tally) -> None:
-    """Send everything that is due, parents first. A connector that is down ends its part of the run, never the others'.
+def deliver(
+    job: Job, sink: Sink, deadline: Deadline, tally: Tally, only: Collection[str] | None = None
+) -> None:
+    """Send everything that is due, or `only` these documents, parents first; what is undone goes after all that stands on it.
+
+    A connector that is down ends its part of the run, never the others'.
 
     Books are asked for their closed periods before each batch: nothing is sent into one, also where it was closed meanwhile.
     """
@@ -82,6 +86,7 @@ def deliver(job: Job, sink: Sink, deadline: Deadline, tally: Tally) -> None:
                 break
             linked = _linked(job, sink, batch)
             going = [one for one in batch if one.status is Status.PLANNED and ready(one, linked)]
+            going = _unneeded(job, sink, [one for one in going if only is None or one.key in only])
             skipped = skipped or len(going) < len(batch)
             going = _outside_locks(job, sink, going, tally)
             if going:
@@ -89,6 +94,14 @@ def deliver(job: Job, sink: Sink, deadline: Deadline, tally: Tally) -> None:
             deadline.check()
         if not skipped:
             return
+
+
+def _unneeded(job: Job, sink: Sink, going: Sequence[Delivery]) -> list[Delivery]:
+    """Without those to be undone on which another document still stands."""
+    if not any(one.action in UNDOING for one in going):
+        return list(going)
+    needed = {key for keys in job.store.undoing.needing(sink.name).values() for key in keys}
+    return [one for one in going if one.action not in UNDOING or one.key not in needed]
 
 
 def _release(job: Job, sink: Sink) -> None:

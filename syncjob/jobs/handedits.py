@@ -9,7 +9,7 @@ from typing import Any
 
 from syncjob.jobs.deciding import Decision, decisions
 from syncjob.jobs.job import Job, Sink
-from syncjob.model import Action, Delivery, Status, digest
+from syncjob.model import Delivery, digest
 from syncjob.moment import business_date
 from syncjob.money import Money
 from syncjob.ports import Changes, Foreign, Standing
@@ -86,7 +86,7 @@ def _strangers(now: list[Standing], delivery: Delivery | None) -> Iterator[Edit]
     """What bears a key of ours and is not one of the documents that stand there; what is on its way is left alone."""
     if delivery is None:
         why = "bears a key that no document of ours has"
-    elif delivery.action in (Action.VOID, Action.UNAPPLY) and delivery.status is Status.DELIVERED:
+    elif delivery.is_undone:
         why = "was undone by us and stands there again"
     else:
         return

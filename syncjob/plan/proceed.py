@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from syncjob.model import Action, Delivery, Document, Spelled, Status, canonical, digest
+from syncjob.model import UNDOING, Action, Delivery, Document, Spelled, Status, canonical, digest
 
 
 def proceed(
@@ -13,6 +13,7 @@ def proceed(
     What was delivered stays as it is while only a map has changed: a changed map counts from now on. With `correct` it counts
     for what was delivered, too. A delivery under way is left alone: its bytes are committed, its subject is planned again
     later. Old news never replaces newer news. What turned back to the delivered state before it was sent is simply not sent.
+    What a person undid stays undone until a person sends it again.
     """
     body = Spelled(document.body)
     content = digest(body.text, canonical(dict(document.needs)))
@@ -34,7 +35,7 @@ def proceed(
             date=document.date,
             map=map,
         )
-    if under_way(existing) or document.as_of < existing.as_of:
+    if existing.action in UNDOING or under_way(existing) or document.as_of < existing.as_of:
         return None
     if content == existing.digest:
         # The same said again, later or by a better witness, still makes anything said in between old news.

@@ -31,6 +31,7 @@ from syncjob.store import (
     pairing,
     payouts,
     planning,
+    undoing,
 )
 from syncjob.store import subjects as order
 from syncjob.store.database import Database
@@ -51,6 +52,8 @@ class Store:
         self._path = path
         self._seen: planning.Seen = {}
         self._sums = ledger.Sums(database)
+        self._run = 0
+        self.undoing = undoing.Undoing(database, self._sums)
 
     @classmethod
     def open(cls, url: str, *, create: bool = True, now: datetime | None = None) -> Store:
@@ -234,7 +237,7 @@ class Store:
     def commit_calls(self, target: str, calls: Sequence[Call], deliveries: Sequence[Delivery], now: datetime) -> None:
         """Commit Calls with their bytes and their deliveries as SENDING, before the first byte leaves."""
         self._sums.forget()
-        delivering.commit_calls(self._database, target, calls, deliveries, now)
+        delivering.commit_calls(self._database, target, calls, deliveries, now, self._run)
 
     def settle(self, target: str, call_keys: Sequence[str], deliveries: Sequence[Delivery], now: datetime) -> None:
         """Store what Calls came to; a Call whose members are all settled drops its bytes. With no Call: only the deliveries."""
@@ -396,7 +399,8 @@ class Store:
     # ------------------------------------------------------------ runs, readings, audit
     def start_run(self, kind: str, now: datetime) -> int:
         """Note that a run has begun; returns its number."""
-        return journal.start_run(self._database, kind, now)
+        self._run = journal.start_run(self._database, kind, now)
+        return self._run
 
     def end_run(self, id: int, now: datetime, exit: int, counts: Mapping[str, Json]) -> None:
         """Note how it ended."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import NamedTuple
 
-from sqlalchemy import and_, bindparam, case, func, or_, select
+from sqlalchemy import and_, bindparam, case, func, literal, null, or_, select, text
 
 from syncjob.errors import Problem
-from syncjob.model import Role
+from syncjob.model import UNDONE, Role
 from syncjob.moment import from_micros, micros
-from syncjob.store import rows
+from syncjob.store import delivering, rows
 from syncjob.store.database import Database, one_of
-from syncjob.store.tables import CALL, DELIVERY, ENTRY, LINE, MEMBER, POSTED, SUBJECT
+from syncjob.store.tables import CALL, DELIVERY, ENTRY, LINE, MEMBER, POSTED, REVERSES, SUBJECT
 
 _E, _L, _S, _P, _D, _M, _C = ENTRY.c, LINE.c, SUBJECT.c, POSTED.c, DELIVERY.c, MEMBER.c, CALL.c
 _GATEWAYS = (Role.CLEARING.value, Role.RESERVE.value)
@@ -144,11 +144,26 @@ _POSTED_TO = ENTRY.outerjoin(POSTED, and_(_P.entry == _E.id, _P.target == bindpa
 _MISSING = (
     select(
         *(_E.key, _E.source, _E.kind, _E.date, _E.effective, _L.role, _L.bucket, _L.currency, _L.minor),
-        *(_P.document, _D.status, _D.problem),
+        *(_P.document, case((delivering.IS_UNDONE, UNDONE), else_=_D.status), _D.problem),
     )
     .select_from(_POSTED_TO.join(LINE, _L.entry == _E.id))
     .where(_E.date <= bindparam("through"), _DELIVERED == 0)
     .order_by(_E.date, _E.effective, _E.key, _L.ordinal)
+)
+_BACK = DELIVERY.alias("reversing")
+_TAKEN_BACK = (
+    select(
+        *(_E.key, _E.source, _E.kind, _BACK.c.date, _E.effective, _L.role, _L.bucket, _L.currency, _L.minor),
+        *(_P.document, literal(UNDONE), null()),
+    )
+    .select_from(
+        _BACK.join(POSTED, and_(_P.document == _BACK.c.reverses, _P.target == _BACK.c.target))
+        .join(ENTRY, _E.id == _P.entry)
+        .join(LINE, _L.entry == _E.id)
+    )
+    .where(_BACK.c.target == bindparam("target"), text(f"reversing.{REVERSES}"), _BACK.c.delivered_revision > 0)
+    .where(_BACK.c.date <= bindparam("through"))
+    .order_by(_BACK.c.date, _E.effective, _E.key, _L.ordinal)
 )
 _ARRIVED = (
     select(_P.entry.label("entry"), func.min(_C.settled).label("at"))
@@ -220,14 +235,15 @@ def sent(database: Database, first: date, last: date) -> list[Sent]:
 
 
 def missing(database: Database, target: str, day: date) -> list[Missing]:
-    """The lines dated up to a day that a target's books do not have yet."""
+    """The lines dated up to a day that a target's books do not have yet, then those that another document has taken back."""
     return [
         Missing(
             *(key, source, kind, date.fromisoformat(on), from_micros(at), Role(role), bucket, currency, int(minor)),
             *(document or "", status or "", rows.problem_of(problem)),
         )
+        for statement in (_MISSING, _TAKEN_BACK)
         for key, source, kind, on, at, role, bucket, currency, minor, document, status, problem in database.rows(
-            _MISSING, target=target, through=day.isoformat()
+            statement, target=target, through=day.isoformat()
         )
     ]
 

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, bindparam, func, literal_column, null, select, text, tuple_, update
+from sqlalchemy import and_, bindparam, case, func, literal_column, null, select, text, tuple_, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from syncjob.errors import Problem
-from syncjob.model import Action, Delivery, Remote, Status
+from syncjob.model import UNDOING, UNDONE, Delivery, Remote, Status
 from syncjob.moment import from_micros, micros
 from syncjob.ports import Call, Member
 from syncjob.store import rows
@@ -19,9 +19,15 @@ from syncjob.store.tables import CALL, DELIVERY, DUE, HELD, MEMBER, OPEN, SUBJEC
 from syncjob.store.values import OpenCall
 
 _D, _C, _M, _S = DELIVERY.c, CALL.c, MEMBER.c, SUBJECT.c
-_SHOWN = (Action.CREATE.value, Action.UPDATE.value, Action.APPLY.value)  # after these the target shows the document
+_UNDOING = tuple(action.value for action in UNDOING)
 _AT_REST = (Status.DELIVERED.value, Status.PLANNED.value, Status.HELD.value)
 _ON_THE_WAY = (Status.SENDING.value, Status.UNKNOWN.value)
+
+
+def _said(word: str) -> ColumnElement[str]:
+    """A word of ours as a part of the statement: what is no parameter need not be bound for each row."""
+    return literal_column(f"'{word}'")
+
 
 _DELIVERIES = select(_S.name, *rows.DELIVERY_COLUMNS).select_from(DELIVERY.join(SUBJECT, _S.id == _D.subject))
 _DUE = (
@@ -36,12 +42,13 @@ _DUE = (
 )
 _BY_KEY = _DELIVERIES.where(among(_D.key, "keys"), _D.target == bindparam("target"))
 _REMOTES = select(_D.key, _D.remote, _D.remote_version).where(
-    among(_D.key, "keys"), _D.target == bindparam("target"), _D.remote.is_not(None)
+    among(_D.key, "keys"),
+    *(_D.target == bindparam("target"), _D.remote.is_not(None), ~one_of(_D.action, _UNDOING)),
 )
 _STANDING = (
     select(_D.key, _D.remote_version)
     .where(_D.target == bindparam("target"), _D.delivered_revision > 0, _D.remote.is_not(None), _D.date.is_not(None))
-    .where(one_of(_D.action, _SHOWN), one_of(_D.status, _AT_REST), _D.key > bindparam("after"))
+    .where(one_of(_D.status, _AT_REST), _D.key > bindparam("after"))
     .order_by(_D.key)
     .limit(bindparam("at_most"))
 )
@@ -53,7 +60,9 @@ _CARRIED = (
     .where(_M.call == bindparam("number"), _D.target == _C.target, _D.call == _C.key, one_of(_D.status, _ON_THE_WAY))
     .order_by(_M.ordinal)
 )
-_COUNTS = select(_D.target, _D.kind, _D.status, func.count()).group_by(_D.target, _D.kind, _D.status)
+IS_UNDONE = and_(one_of(_D.action, _UNDOING), _D.status == Status.DELIVERED.value)
+_WORD = case((IS_UNDONE, _said(UNDONE)), else_=_D.status).label("word")
+_COUNTS = select(_D.target, _D.kind, _WORD, func.count()).group_by(_D.target, _D.kind, text("word"))
 
 _WAITING = select(_D.status, func.count()).where(text(DUE)).group_by(_D.status)
 _HELD_COUNT = select(func.count()).where(text(HELD), _D.status == Status.HELD.value)
@@ -63,9 +72,10 @@ _SENDING_COUNT = (
     .where(text(OPEN), _D.call == _C.key, _D.status == Status.SENDING.value)
 )
 
+_CHANGING = (*rows.STATE_NAMES, "undone")
 _STATE = (
     update(DELIVERY)
-    .values({name: bindparam(f"new_{name}") for name in rows.STATE_NAMES})
+    .values({name: bindparam(f"new_{name}") for name in _CHANGING})
     .where(
         _D.key == bindparam("key_"),
         _D.target == bindparam("target_"),
@@ -73,13 +83,7 @@ _STATE = (
         _D.facts == bindparam("facts_"),
     )
 )
-_STATE_NAMES = (*(f"new_{name}" for name in rows.STATE_NAMES), "key_", "target_", "digest_", "facts_")
-
-
-
-def _said(status: Status) -> ColumnElement[str]:
-    """A status as a part of the statement: what is no parameter need not be bound for each row."""
-    return literal_column(f"'{status.value}'")
+_STATE_NAMES = (*(f"new_{name}" for name in _CHANGING), "key_", "target_", "digest_", "facts_")
 
 
 # The two steps that nearly every delivery takes, by the few columns that they change; the guard says the rest is as stored.
@@ -96,14 +100,14 @@ _AS_STORED = (
 _GUARD_NAMES = ("key_", "target_", "digest_", "facts_", "action_", "revision_", "generation_", "as_of_")
 _SENT = (
     update(DELIVERY)
-    .values(status=_said(Status.SENDING), due=null(), attempts=bindparam("new_attempts"), call=bindparam("new_call"))
+    .values(status=_said(Status.SENDING.value), due=null(), attempts=bindparam("new_attempts"), call=bindparam("new_call"))
     .where(*_AS_STORED, text("history = '' AND problem IS NULL AND delivered_revision = 0 AND remote IS NULL"))
 )
 _SENT_NAMES = ("new_attempts", "new_call", *_GUARD_NAMES)
 _ARRIVED = (
     update(DELIVERY)
     .values(
-        status=_said(Status.DELIVERED),
+        status=_said(Status.DELIVERED.value),
         due=null(),
         attempts=bindparam("new_attempts"),
         call=literal_column("''"),
@@ -158,7 +162,7 @@ def due(
     """A page of what is due, and the place after which the next page begins."""
     rank, key = after or (-1, "")
     page = _read(database.rows(_DUE, target=target, now=micros(now), at_most=limit, after_rank=rank, after_key=key))
-    return page, ((rows.rank(page[-1].kind, page[-1].date), page[-1].key) if page else after)
+    return page, ((rows.rank(page[-1]), page[-1].key) if page else after)
 
 
 def lookup(database: Database, target: str, keys: Sequence[str]) -> dict[str, Delivery]:
@@ -236,8 +240,10 @@ def calls_of(database: Database, target: str, key: str) -> list[tuple[datetime, 
 # ---------------------------------------------------------------- writing
 
 
-def commit_calls(database: Database, target: str, calls: Sequence[Call], deliveries: Sequence[Delivery], now: datetime) -> None:
-    """Store Calls with their bytes and members, and their deliveries as they are while under way."""
+def commit_calls(
+    database: Database, target: str, calls: Sequence[Call], deliveries: Sequence[Delivery], now: datetime, run: int
+) -> None:
+    """Store Calls of a run with their bytes and members, and their deliveries as they are while under way."""
     with database.writing():
         standing = {key: bytes(request) for _, key, request in _open(database, target, [call.key for call in calls])}
         number = database.next_id(CALL)
@@ -249,12 +255,12 @@ def commit_calls(database: Database, target: str, calls: Sequence[Call], deliver
                     raise AssertionError(f"call {call.key} was committed with other bytes before and is not settled")
                 continue
             standing[call.key] = call.request
-            new.append((number, target, call.key, micros(now), None, call.request))
+            new.append((number, target, call.key, micros(now), None, call.request, run))
             members += [(number, place, m.key, m.revision, m.generation, None) for place, m in enumerate(call.members)]
             number += 1
         database.insert(CALL, new)
         database.insert(MEMBER, members)
-        _store(database, target, deliveries)
+        store(database, target, deliveries)
 
 
 def settle(database: Database, target: str, call_keys: Sequence[str], deliveries: Sequence[Delivery], now: datetime) -> None:
@@ -262,10 +268,10 @@ def settle(database: Database, target: str, call_keys: Sequence[str], deliveries
     with database.writing():
         keys = [one.key for one in deliveries]
         earlier = [row[0] for row in database.rows(_CALLS_BEFORE, target=target, keys=keys)] if keys else []
-        _store(database, target, deliveries)
+        store(database, target, deliveries)
         touched = [row[0] for row in _open(database, target, list(dict.fromkeys([*call_keys, *earlier])))]
         if touched:
-            _note_outcomes(database, touched, {one.key: one.status.value for one in deliveries})
+            _note_outcomes(database, touched, {one.key: one.word for one in deliveries})
             still = {row[0] for row in database.rows(_STILL, ids=touched)}
             if closed := [id for id in touched if id not in still]:
                 database.run(_SETTLE, ids=closed, at=micros(now))
@@ -286,7 +292,7 @@ def _note_outcomes(database: Database, ids: list[int], outcomes: dict[str, str])
     database.many(_OUTCOME, ("word", "number", "place"), single)
 
 
-def _store(database: Database, target: str, deliveries: Sequence[Delivery]) -> None:
+def store(database: Database, target: str, deliveries: Sequence[Delivery]) -> None:
     """Update deliveries that are there. Their bodies are written again only if one of them is another than before."""
     if any(one.target != target for one in deliveries):
         raise AssertionError(f"a delivery of another target was handed in with those of {target}")
@@ -339,7 +345,7 @@ def _guard(one: Delivery) -> Values:
 
 
 def _states(deliveries: Sequence[Delivery]) -> list[Values]:
-    return [(*rows.state_values(one), one.key, one.target, one.digest, one.facts) for one in deliveries]
+    return [(*rows.state_values(one), one.undone, one.key, one.target, one.digest, one.facts) for one in deliveries]
 
 
 _BODY = (

@@ -12,7 +12,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from syncjob.model import Role
 from syncjob.moment import from_micros, micros
 from syncjob.store.database import Database, among, one_of
-from syncjob.store.tables import CODED, DELIVERY, ENTRY, LINE, POSTED, SUBJECT
+from syncjob.store.tables import CODED, DELIVERY, ENTRY, LINE, POSTED, REVERSES, SUBJECT
 
 _E, _L = ENTRY.c, LINE.c
 TODAY = -1  # stands for the chart that counts now, where an entry has no document yet
@@ -69,6 +69,21 @@ def _sums(chart: ColumnElement[int]) -> Select[Any]:
     )
 
 
+# What another document takes back is not in the books any more from that document's day on, whichever day it was posted on.
+_BACK = DELIVERY.alias("reversing")
+_TAKEN_BACK = (
+    select(_BACK.c.date, func.coalesce(_CHART, literal_column("0")).label("under_chart"))
+    .add_columns(_L.role, _E.source, _L.bucket, _L.currency, func.sum(_L.minor))
+    .select_from(
+        _BACK.join(POSTED, and_(POSTED.c.document == _BACK.c.reverses, POSTED.c.target == _BACK.c.target))
+        .join(DELIVERY, and_(DELIVERY.c.key == POSTED.c.document, DELIVERY.c.target == POSTED.c.target))
+        .join(ENTRY, _E.id == POSTED.c.entry)
+        .join(LINE, _L.entry == _E.id)
+    )
+    .where(_BACK.c.target == bindparam("target"), text(f"reversing.{REVERSES}"), _BACK.c.delivered_revision > 0)
+    .group_by(_BACK.c.date, text("under_chart"), _L.role, _E.source, _L.bucket, _L.currency)
+)
+_ANY_TAKEN_BACK = select(DELIVERY.c.key).where(text(REVERSES)).limit(1)
 _SUMS, _SUMS_OF_CHARTS = _sums(literal_column("0")), _sums(func.coalesce(_CHART, literal_column("0")))
 _CODED = (
     select(CODED.c.target, CODED.c.key, CODED.c.revision, CODED.c.chart)
@@ -137,11 +152,19 @@ class Sums:
                     statement, target=target
                 )
             ]
+            if self._database.rows(_ANY_TAKEN_BACK):
+                self._days[target] += self._taken_back(target)
         sums: dict[tuple[int, Role, str, str, str], int] = {}
         for day, is_delivered, place, minor in self._days[target]:
             if day <= through and is_delivered is delivered:
                 sums[place] = sums.get(place, 0) + minor
         return sums
+
+    def _taken_back(self, target: str) -> Iterator[_Day]:
+        for day, chart, role, source, bucket, currency, minor in self._database.rows(_TAKEN_BACK, target=target):
+            place = (int(chart), Role(role), source, bucket, currency)
+            yield date.fromisoformat(day), True, place, -int(minor)
+            yield date.fromisoformat(day), False, place, int(minor)
 
     def forget(self) -> None:
         """Ask anew from now on: we have changed entries or deliveries ourselves, or taken a change back."""

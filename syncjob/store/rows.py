@@ -13,6 +13,7 @@ from typing import Any
 from syncjob.errors import Problem
 from syncjob.matching import normal
 from syncjob.model import (
+    UNDOING,
     Action,
     Application,
     Delivery,
@@ -59,15 +60,17 @@ _WAVES = {
     )
     for kind in kinds
 }
+_LAST_WAVE = 2 * max(_WAVES.values()) + 1
 _ROLES = {role.value: role for role in Role}
 _KINDS = {kind.value: kind for kind in DocumentKind}
 _ACTIONS = {action.value: action for action in Action}
 _STATUSES = {status.value: status for status in Status}
 
 
-def rank(kind: DocumentKind, day: date | None) -> int:
-    """The place of a document among those to be sent: first the wave of its kind, then its date."""
-    return _WAVES[kind] * _WAVE + (day.toordinal() if day else 0)
+def rank(one: Delivery) -> int:
+    """The place of a document among those to be sent: first the wave of its kind, then its date; undone is in reverse."""
+    wave = _WAVES[one.kind]
+    return (_LAST_WAVE - wave if one.action in UNDOING else wave) * _WAVE + (one.date.toordinal() if one.date else 0)
 
 
 # ---------------------------------------------------------------- small pieces
@@ -348,7 +351,7 @@ def state_values(one: Delivery) -> Values:
         one.revision,
         one.generation,
         one.status.value,
-        rank(one.kind, one.date),
+        rank(one),
         one.date.isoformat() if one.date else None,
         instant(one.due),
         micros(one.as_of),
@@ -369,7 +372,7 @@ STATE_NAMES = tuple(column.name for column in DELIVERY.columns)[3:21]
 
 def delivery_row(subject: int, one: Delivery) -> Values:
     """A delivery's row."""
-    rest = (one.digest, one.facts, object_text(one.needs), object_text(one.body), one.map)
+    rest = (one.digest, one.facts, object_text(one.needs), object_text(one.body), one.map, one.undone, one.reverses)
     return (one.key, one.target, subject, *state_values(one), *rest)
 
 
@@ -380,7 +383,7 @@ def delivery_of(subject: str, row: Any) -> Delivery:
     """A delivery from the values of DELIVERY_COLUMNS."""
     key, target, kind, action, revision, generation, status, _, day, due, as_of, attempts, call, problem, *more = row
     remote, remote_version, delivered_revision, delivered_digest, delivered_as_of, *said = more
-    history, digest, facts, needs, body, map = said
+    history, digest, facts, needs, body, map, undone, reverses = said
     return Delivery(
         target=target,
         key=key,
@@ -406,4 +409,6 @@ def delivery_of(subject: str, row: Any) -> Delivery:
         delivered_as_of=instant_of(delivered_as_of),
         history=tuple(json_of(history)),
         map=map,
+        undone=undone,
+        reverses=reverses,
     )

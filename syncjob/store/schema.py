@@ -13,7 +13,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from syncjob import __version__
 from syncjob.errors import Misconfigured, StateDamaged
 from syncjob.store.database import FENCE, Database
-from syncjob.store.tables import APPLICATION, BANKLINE, CODED, CUSTOMER, DELIVERY, MAPCOUNT, META, METADATA
+from syncjob.store.tables import APPLICATION, BANKLINE, CALL, CODED, CUSTOMER, DELIVERY, MAPCOUNT, META, METADATA
 
 _SCHEMA, _STEPS, _WRITTEN_BY = "schema", "schema steps done", "written by"
 _ALL = select(META.c.name, META.c.value)
@@ -60,11 +60,24 @@ def _bank_lines(database: Database) -> None:
         database.command(words)
 
 
+def _runs_and_undone(database: Database) -> None:
+    """Which run sent what, as far as the instants tell it; so far nothing was undone and nothing reversed."""
+    whole, text = ("INTEGER", "TEXT") if database.sqlite else ("BIGINT", 'TEXT COLLATE "C"')
+    database.command(f"ALTER TABLE {CALL.name} ADD COLUMN run {whole} NOT NULL DEFAULT 0")
+    database.command("UPDATE call SET run = COALESCE((SELECT MAX(run.id) FROM run WHERE run.started <= call.committed), 0)")
+    database.command(f"ALTER TABLE {DELIVERY.name} ADD COLUMN undone {whole} NOT NULL DEFAULT 0")
+    database.command(f"ALTER TABLE {DELIVERY.name} ADD COLUMN reverses {text} NOT NULL DEFAULT ''")
+    for index in DELIVERY.indexes:
+        if index.name in ("ix_delivery_undone", "ix_delivery_reverses"):
+            database.command(str(CreateIndex(index).compile(dialect=database.connection.dialect)))
+
+
 # Version 1 is what `_create` made first; each later one is added here and to tables.py.
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(2, (_maps_of_documents, _customers_and_counts, _charts_of_documents)),
     Migration(3, (_payers_of_applications,)),
     Migration(4, (_bank_lines,)),
+    Migration(5, (_runs_and_undone,)),
 )
 
 

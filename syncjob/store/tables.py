@@ -33,6 +33,8 @@ _TEXT = Text().with_variant(Text(collation="C"), "postgresql")
 
 DUE = "status IN ('planned', 'unknown')"  # spelled once: SQLite uses a partial index only for the same words
 HELD = "status IN ('held', 'unknown')"
+EVER_UNDONE = "undone > 0"
+REVERSES = "reverses <> ''"
 DIRTY = "dirty > 0"
 OPEN = "settled IS NULL"
 
@@ -258,6 +260,8 @@ class DeliveryRow(Row, table=True):
         Index("ix_delivery_subject", "subject"),
         _some("ix_delivery_due", "target", "rank", "key", where=DUE),
         _some("ix_delivery_held", "target", "key", where=HELD),
+        _some("ix_delivery_undone", "target", "key", where=EVER_UNDONE),
+        _some("ix_delivery_reverses", "target", "reverses", where=REVERSES),
         _listed("status", tuple(status.value for status in Status)),
     )
     key: str = _text(key=True)
@@ -286,6 +290,8 @@ class DeliveryRow(Row, table=True):
     needs: str = _text()
     body: str = _text()
     map: str = _text()  # which maps made it; version 2
+    undone: int = _whole()  # how often it was taken out of its target; version 5
+    reverses: str = _text()  # the document that it takes back; version 5
 
 
 class CallRow(Row, table=True):
@@ -299,6 +305,7 @@ class CallRow(Row, table=True):
     committed: int = _whole()
     settled: int | None = _whole(optional=True)
     request: bytes | None = Field(sa_column=Column(LargeBinary, nullable=True))
+    run: int = _whole()  # which run committed it; version 5
 
 
 class MemberRow(Row, table=True):

@@ -50,8 +50,8 @@ class Row:
 class Books:
     """What one target's books state for this balance, and what stands between them and the sub-ledger.
 
-    `later` moved after the instant of the gateway's statement and is booked already, `undelivered` is not yet in the books;
-    `items` are the documents that somebody changed there.
+    `later` moved after the instant of the gateway's statement and is booked already, `undelivered` is not in the books, and of
+    that `undone` was taken out of them on purpose; `items` are the documents that somebody changed there.
     """
 
     target: str
@@ -60,6 +60,7 @@ class Books:
     later: Money
     undelivered: Money
     items: tuple[Item, ...] = ()
+    undone: Money | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,6 +194,7 @@ class Page:
     not_covered: tuple[tuple[str, str], ...] = ()  # (gateway account, what it does not offer)
     edits: tuple[tuple[str, str, str], ...] = ()  # (target, document, what a person did to it in the books)
     known: tuple[tuple[str, str, str], ...] = ()  # the same of those that a person knows and wants to see listed
+    undone: tuple[tuple[str, str, str], ...] = ()  # (target, document, what was undone of it)
     payouts: tuple[tuple[str, str], ...] = ()  # (gateway account, how many payouts are what they pay out, or which is not)
     coverage: tuple[tuple[str, str], ...] = ()  # (gateway account, up to when which feeds are complete, with their gaps)
     map_warnings: tuple[MapWarning, ...] = ()

@@ -79,6 +79,7 @@ def render(
         lines.append("No gateway account has moved or stated a balance yet.")
     said = [*_verdict(page, locale, brief=brief), *_lacks(page)]
     said += [*_edits("Changed by hand in", page.edits, held_lines_max), *_edits("Known in", page.known, held_lines_max)]
+    said += _edits("Undone in", page.undone, held_lines_max)
     said += [] if brief else [("Payouts:", f"{source}: {words}.") for source, words in page.payouts]
     said += [] if brief else [("Coverage:", f"{source}: {words}.") for source, words in page.coverage]
     said += _held(page, locale, held_lines_max, brief=brief)
@@ -199,8 +200,11 @@ def _explained(places: Sequence[Place], locale: str) -> list[str]:
         for books in place.books:
             if books.later.minor:
                 lines.append(f"  {named(books.later, locale)} moved after the gateway's statement and is booked already")
-            if books.undelivered.minor:
-                lines.append(f"  {named(books.undelivered, locale)} is not yet in {books.target}")
+            left = books.undelivered - books.undone if books.undone is not None else books.undelivered
+            if books.undone is not None and books.undone.minor:
+                lines.append(f"  {named(books.undone, locale)} was undone in {books.target}")
+            if left.minor:
+                lines.append(f"  {named(left, locale)} is not yet in {books.target}")
             for item in books.items:
                 what = Reason.FOREIGN.value if item.reason == Reason.FOREIGN else "by hand"
                 decided = f", {item.decided}" if item.decided else ""
@@ -243,7 +247,7 @@ def _lacks(page: Page) -> list[Paragraph]:
 
 
 def _edits(words: str, edits: Sequence[tuple[str, str, str]], lines_max: int) -> list[Paragraph]:
-    """What somebody changed in the books, also where no balance of a gateway shows it."""
+    """What somebody changed in the books or undid there, also where no balance of a gateway shows it."""
     found = []
     for target, group in groupby(edits, key=lambda one: one[0]):
         documents = list(group)

@@ -30,6 +30,7 @@ def to_json(page: Page) -> dict[str, Json]:
         "complaints": list(page.complaints),
         "edits": [{"target": target, "document": key, "why": why} for target, key, why in page.edits],
         "known": [{"target": target, "document": key, "why": why} for target, key, why in page.known],
+        "undone": [{"target": target, "document": key, "why": why} for target, key, why in page.undone],
         "payouts": [{"source": source, "words": words} for source, words in page.payouts],
         "coverage": [{"source": source, "words": words} for source, words in page.coverage],
         "not_covered": [{"source": source, "what": what} for source, what in page.not_covered],
@@ -97,6 +98,7 @@ def _place(place: Place) -> Json:
                 "stated": money(one.stated),
                 "later": money(one.later),
                 "undelivered": money(one.undelivered),
+                "undone": money(one.undone) if one.undone is not None else None,
                 "items": [item_json(item) for item in one.items],
                 "difference": money(place.books_difference(one)),
                 "unexplained": money(place.books_unexplained(one)),
@@ -128,6 +130,7 @@ def from_json(value: Mapping[str, Any]) -> Page:
         ),
         edits=tuple((one["target"], one["document"], one["why"]) for one in value.get("edits", ())),
         known=tuple((one["target"], one["document"], one["why"]) for one in value.get("known", ())),
+        undone=tuple((one["target"], one["document"], one["why"]) for one in value.get("undone", ())),
         payouts=tuple((one["source"], one["words"]) for one in value.get("payouts", ())),
         coverage=tuple((one["source"], one["words"]) for one in value.get("coverage", ())),
         not_covered=tuple((one["source"], one["what"]) for one in value.get("not_covered", ())),
@@ -156,6 +159,7 @@ def _read_place(one: Mapping[str, Any]) -> Place:
             Books(
                 *(b["target"], b["account"], _money(b["stated"]), _money(b["later"]), _money(b["undelivered"])),
                 items=_items(b.get("items", ())),  # a page of before documents in the books were looked at has none
+                undone=_maybe(b.get("undone")),
             )
             for b in one["books"]
         ),

@@ -61,6 +61,7 @@ SETTINGS = {
 }
 PROMISES = Promises(grade=TargetClass.A, batch=2000, kinds=KINDS)
 _INVOICES_PER_PAGE = 500
+_FINAL = {"reconciled": "reconciled with the bank", "filed": "filed"}  # tags that a person writes behind a directive
 
 
 def _now() -> datetime:
@@ -278,6 +279,19 @@ class Books:
             yield MirrorPage(page, since or "")
             page = following
         yield MirrorPage(page, cursor)
+
+    def final(self, keys: Collection[str]) -> Mapping[str, str]:
+        """What a person has tagged #reconciled or #filed. Raises ConnectorDown where a file cannot be read."""
+        found: dict[str, str] = {}
+        for month in monthfile.months(self._house.folder):
+            try:
+                for piece in monthfile.pieces(self._house.file(month)):
+                    words = [_FINAL[tag] for tag in piece.tags if tag in _FINAL] if piece.key in keys else []
+                    if words:
+                        found[piece.key] = words[0]
+            except (RecordRefused, OSError) as wrong:
+                raise ConnectorDown(f"{self.name}: {month}.beancount: {wrong}; undo the edit there") from wrong
+        return found
 
     def balances(self, accounts: Sequence[str], through: date) -> list[Balance]:
         """What all transactions up to the end of a day sum to in these accounts, also those that others wrote in other files.

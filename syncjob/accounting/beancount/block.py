@@ -31,6 +31,7 @@ _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r", "\x
 _ESCAPES |= dict.fromkeys("\x85\u2028\u2029", "\\n")
 _UNESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
 
+_TAG = re.compile(r"(?<=\s)#([A-Za-z0-9_/.-]+)")
 _STRING = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _REVISION = re.compile(r"^\s+syncjob-revision:\s*([0-9]+)\s*$", re.MULTILINE | re.ASCII)
 _NOTE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\s+(?:note|custom)\s", re.ASCII)
@@ -67,6 +68,11 @@ class Block(NamedTuple):
         """The revision that wrote it; the first one is not written out."""
         found = _REVISION.search(self.text)
         return int(found[1]) if found else 1
+
+    @property
+    def tags(self) -> list[str]:
+        """The tags of its first line, without the #."""
+        return _TAG.findall(_STRING.sub("", self.text.partition("\n")[0]))
 
     @property
     def version(self) -> str:

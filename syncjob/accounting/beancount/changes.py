@@ -9,7 +9,7 @@ from typing import Any
 from syncjob.accounting.beancount.block import Block, checked_key, day_of, rendered, retired
 from syncjob.accounting.beancount.monthfile import month_of
 from syncjob.errors import RecordRefused
-from syncjob.model import Action, DocumentKind, Json
+from syncjob.model import UNDOING, Action, DocumentKind, Json
 from syncjob.ports import Put
 
 KINDS = (
@@ -23,7 +23,6 @@ KINDS = (
     DocumentKind.JOURNAL,
     DocumentKind.SUMMARY,
 )
-_UNDOING = (Action.VOID, Action.UNAPPLY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +77,7 @@ def item_of(put: Put) -> tuple[str, Item, tuple[str, ...]]:
     version = put.expected.version if put.expected else ""
     anywhere = put.expected is None and put.action is not Action.CREATE
     checked_key(put.key)
-    if put.action in _UNDOING:
+    if put.action in UNDOING:
         day = put.date.isoformat() if put.date else "" if was else day_of(put.body)
         return was or day[:7], Item(put.key, put.revision, "", was, version, anywhere), ()
     block, accounts = rendered(put)

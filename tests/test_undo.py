@@ -1,0 +1,567 @@
+"""Undoing a run or a document: void in open periods, taken back by a journal entry in closed ones, and sent again."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from customer_house import House as Customers
+from house import DoomedStore, Killed
+from simulated import START, House
+from stories import invoice
+from test_demo import ask, served
+from test_modes import balances
+
+from syncjob.cli import main
+from syncjob.errors import EXIT_HELD, EXIT_OK, Misconfigured
+from syncjob.jobs import undoing
+from syncjob.jobs.undoing import Outcome, Undo, Wish
+from syncjob.model import Delivery, Status
+from syncjob.plan.undoing import Way
+from syncjob.ports import Lock, TargetClass
+
+END = datetime(2026, 11, 3, 6, tzinfo=UTC)
+SCENARIOS = ("tidy", "busy", "whole")
+MODES = ("per_transaction", "per_day", "hybrid")
+
+
+@pytest.fixture
+def house(fresh_url: Callable[[], str], tmp_path: Path) -> Customers:
+    """Two payments, one of them for an invoice, in books and CRM."""
+    house = Customers(fresh_url(), tmp_path / "home")
+    house.books.invoices = [invoice("INV-1", 48_25)]
+    house.stripe.customer("cus_A", name="Example Bakery")
+    house.stripe.pays("ch_1", "cus_A", names=["INV-1"])
+    house.stripe.pays("ch_2", "cus_A", 20_00)
+    assert house.run().exit == EXIT_OK
+    return house
+
+
+def number(house: Customers) -> int:
+    """The number of the latest run."""
+    with house.store() as store:
+        return store.runs(1)[0].id
+
+
+def planned(house: Customers, wish: Wish) -> Undo:
+    with house.job() as job:
+        return undoing.planned(job, job.sinks, wish)
+
+
+def undo(house: Customers, wish: Wish, target: str = "") -> Outcome:
+    house.clock += timedelta(minutes=5)
+    with house.job() as job:
+        sinks = [one for one in job.sinks if target in ("", one.name)]
+        return undoing.undo(job, sinks, wish, undoing.planned(job, sinks, wish), "somebody")
+
+
+def redo(house: Customers, wish: Wish) -> list[str]:
+    with house.job() as job:
+        return [one.key for _, one in undoing.redo(job, job.sinks, wish, "somebody")]
+
+
+def ways(plan: Undo) -> dict[str, str]:
+    return {one.delivery.key: one.way.value for steps in plan.steps.values() for one in steps}
+
+
+def document(house: Customers, key: str) -> Delivery:
+    with house.store() as store:
+        return store.lookup(key.partition(":")[0], [key])[key]
+
+
+RECEIPT = "books:stripe:txn_ch_1:receipt"
+
+
+# ---------------------------------------------------------------- a run
+
+
+def test_a_run_is_undone_in_books_and_crm_and_people_stay(house: Customers) -> None:
+    run = number(house)
+    before = house.books.truth()
+    plan = planned(house, Wish(run))
+    assert {way for key, way in ways(plan).items() if key.endswith(":contact")} == {"left as it is"}
+    assert {way for key, way in ways(plan).items() if not key.endswith(":contact")} == {"void"}
+    outcome = undo(house, Wish(run))
+    assert (outcome.exit, outcome.left) == (EXIT_OK, ())
+    assert house.books.truth() == []
+    assert house.rows("SELECT count(*) FROM payments WHERE void = 0") == [(0,)]
+    assert house.contacts() == ["crm:stripe:cus_A:contact"]
+    house.stripe.pays("ch_1", "cus_A", names=["INV-1"], about="told anew")
+    house.run(nightly=True)
+    assert house.books.truth() == []  # no run brings back what a person undid
+    redone = redo(house, Wish(run))
+    assert RECEIPT in redone
+    assert house.run(nightly=True).exit == EXIT_OK
+    assert [key for key, _ in house.books.truth()] == [key for key, _ in before]
+    assert "told anew" in dict(house.books.truth())[RECEIPT]  # as it is told today
+    assert house.rows("SELECT count(*) FROM payments WHERE void = 0") == [(2,)]
+    assert redo(house, Wish(run)) == []
+    assert planned(house, Wish(run)).is_empty  # what stands there now was brought by another run
+    assert {one.why for one in planned(house, Wish(run)).steps["books"]} == {f"run {number(house)} brought it anew"}
+    assert undo(house, Wish(number(house))).exit == EXIT_OK
+    assert house.books.truth() == []
+
+
+def test_what_has_not_reached_its_target_is_left(house: Customers) -> None:
+    house.books.script = ["refuse"]
+    house.stripe.pays("ch_3", "cus_A", 30_00)
+    house.run()
+    (step,) = planned(house, Wish(keys=("books:stripe:txn_ch_3:receipt",))).steps["books"]
+    assert (step.way, step.why) == (Way.LEFT, "it has not reached books yet")
+
+
+def test_what_was_undone_is_named_by_night_and_both_legs_tie(house: Customers) -> None:
+    undo(house, Wish(number(house)), "books")
+    report = house.run(nightly=True)
+    assert [leg.unexplained.minor for leg in report.legs] == [0] * len(report.legs)
+    with house.store() as store:
+        lacking = store.undoing.lacking("books")
+        assert {one.document for one in lacking} == {key for key, _, _ in _entries_of(house)}
+        assert store.balances("stripe", None) != {}  # the sub-ledger goes with the gateway
+
+
+def _entries_of(house: Customers) -> list[tuple[str, str, str]]:
+    with house.store() as store:
+        stories = store.stories([*store.search("ch_1"), *store.search("ch_2")])
+    return [(document, target, entry) for one in stories for (target, entry), document in one.posted.items()]
+
+
+def test_what_a_run_only_changed_stays_as_it_is(house: Customers) -> None:
+    house.stripe.pays("ch_1", "cus_A", names=["INV-1"], about="told better")
+    assert house.run().exit == EXIT_OK
+    plan = planned(house, Wish(number(house)))
+    steps = {one.delivery.key: one for steps in plan.steps.values() for one in steps}
+    changed = [one for key, one in steps.items() if key.startswith("crm:stripe:ch_1") or key == RECEIPT]
+    assert changed
+    assert {one.way for one in changed} == {Way.LEFT}
+    assert all("brought it; this run only changed it" in one.why for one in changed)
+    assert plan.is_empty
+
+
+def test_a_run_that_is_not_known_and_a_document_that_is_not_known(house: Customers) -> None:
+    with pytest.raises(Misconfigured, match=r"there was no run 99; the last one is \d+: syncjob undo lists them"):
+        planned(house, Wish(99))
+    with pytest.raises(Misconfigured, match=r"no document is called 'books:nothing'; syncjob show ID names"):
+        planned(house, Wish(keys=("books:nothing",)))
+
+
+def test_where_things_changed_since_the_plan_was_shown_nothing_is_done(house: Customers) -> None:
+    seen = planned(house, Wish(keys=(RECEIPT,)))
+    house.books.closed = [Lock(date(2026, 10, 31))]
+    before = house.books.truth()
+    with house.job() as job, pytest.raises(Misconfigured, match="stands otherwise than when the plan was shown"):
+        undoing.undo(job, job.sinks, Wish(keys=(RECEIPT,)), seen, "somebody")
+    assert house.books.truth() == before
+
+
+# ---------------------------------------------------------------- what stands on another
+
+
+@pytest.fixture
+def applied(fresh_url: Callable[[], str], tmp_path: Path) -> Customers:
+    """A payment that came before its invoice, and its application, by two runs."""
+    house = Customers(fresh_url(), tmp_path / "home")
+    house.stripe.pays("ch_1", "cus_A", names=["INV-1"])
+    house.run()
+    house.books.invoices = [invoice("INV-1", 48_25)]
+    assert house.run().exit == EXIT_OK
+    assert sorted(key.rpartition(":")[2] for key, _ in house.books.truth() if ":application" not in key) == ["receipt"]
+    return house
+
+
+def test_what_stands_on_a_document_goes_before_it(applied: Customers) -> None:
+    plan = planned(applied, Wish(keys=(RECEIPT,)))
+    keys = [one.delivery.key for one in plan.steps["books"]]
+    assert len(keys) == 2
+    assert ":application" in keys[0]
+    assert keys[1] == RECEIPT
+    sent = len(applied.books.sent)
+    assert undo(applied, Wish(keys=(RECEIPT,)), "books").exit == EXIT_OK
+    requests = [applied.books.bytes_of[key].decode() for key in applied.books.sent[sent:]]
+    assert [":application" in text for text in requests] == [True, False]  # two requests, in this order
+    assert applied.books.truth() == []
+
+
+def test_what_stands_on_it_stays_so_it_stays(applied: Customers) -> None:
+    application = next(key for key, _ in applied.books.truth() if ":application" in key)
+    with applied.job() as job:
+        sinks = [one for one in job.sinks if one.ledger.books]
+        job.sinks[0].target.final = lambda keys: {application: "filed"}  # type: ignore[attr-defined]
+        plan = undoing.planned(job, sinks, Wish(keys=(RECEIPT,)))
+        first, second = plan.steps["books"]
+        assert (first.way, first.why) == (Way.REFUSED, "books says that it is filed")
+        assert (second.way, second.why) == (Way.REFUSED, f"{application} stands on it and stays")
+        assert plan.is_empty
+
+
+def test_an_application_is_undone_alone_and_sent_again_with_what_it_stands_on(applied: Customers) -> None:
+    application = next(key for key, _ in applied.books.truth() if ":application" in key)
+    before = applied.books.truth()
+    assert undo(applied, Wish(keys=(application,)), "books").exit == EXIT_OK
+    assert [key for key, _ in applied.books.truth()] == [RECEIPT]
+    assert undo(applied, Wish(keys=(RECEIPT,)), "books").exit == EXIT_OK
+    assert redo(applied, Wish(keys=(application,))) == [application, RECEIPT]
+    assert applied.run(nightly=True).exit == EXIT_OK
+    assert applied.books.truth() == before
+
+
+def test_what_newly_stands_on_an_undone_document_waits_for_a_person(fresh_url: Callable[[], str], tmp_path: Path) -> None:
+    house = Customers(fresh_url(), tmp_path / "home")
+    house.stripe.pays("ch_1", "cus_A", names=["INV-1"])
+    house.run()
+    undo(house, Wish(keys=(RECEIPT,)), "books")
+    house.books.invoices = [invoice("INV-1", 48_25)]
+    report = house.run(nightly=True)
+    assert report.exit == EXIT_HELD  # it does not go on by itself
+    assert house.books.truth() == []
+    redo(house, Wish(keys=(RECEIPT,)))
+    assert house.run(nightly=True).exit == EXIT_OK
+    assert len(house.books.truth()) == 2
+
+
+# ---------------------------------------------------------------- closed periods
+
+
+CLOSED = Lock(date(2026, 10, 9))
+
+
+def test_in_a_closed_period_a_journal_entry_of_the_first_open_day_takes_it_back(house: Customers) -> None:
+    house.clock = datetime(2026, 10, 12, 8, tzinfo=UTC)
+    house.run()
+    house.books.closed = [CLOSED]
+    before = house.books.truth()
+    plan = planned(house, Wish(keys=(RECEIPT,)))
+    assert ways(plan) == {RECEIPT: "reverse"}
+    assert plan.steps["books"][0].day == date(2026, 10, 10)
+    assert undo(house, Wish(keys=(RECEIPT,)), "books").exit == EXIT_OK
+    new = dict(row for row in house.books.truth() if row not in before)
+    assert list(new) == [f"{RECEIPT}:reversal"]
+    assert set(before) < set(house.books.truth())
+    back = document(house, f"{RECEIPT}:reversal")
+    was = document(house, RECEIPT)
+    assert back.body["date"] == "2026-10-10"
+    assert [(p["account"], p["amount"]) for p in back.body["postings"]] == [  # type: ignore[index, union-attr, call-overload]
+        (p["account"], p["amount"][1:] if p["amount"][0] == "-" else f"-{p['amount']}") for p in was.body["postings"]  # type: ignore[index, union-attr, call-overload]
+    ]
+    with house.store() as store:
+        assert {(one.document, one.by, one.day) for one in store.undoing.lacking("books")} == {
+            (RECEIPT, f"{RECEIPT}:reversal", date(2026, 10, 10))
+        }
+    report = house.run(nightly=True)
+    assert [leg.unexplained.minor for leg in report.legs] == [0] * len(report.legs)
+    assert ways(planned(house, Wish(keys=(RECEIPT,)))) == {RECEIPT: "undone already"}
+
+
+def test_what_was_taken_back_stands_again_once_that_is_void_and_can_be_taken_back_anew(house: Customers) -> None:
+    house.clock = datetime(2026, 10, 12, 8, tzinfo=UTC)
+    house.books.closed = [CLOSED]
+    before = house.books.truth()
+    for _ in range(2):
+        undo(house, Wish(keys=(RECEIPT,)), "books")
+        assert len(house.books.truth()) == len(before) + 1
+        assert redo(house, Wish(keys=(RECEIPT,))) == [f"{RECEIPT}:reversal"]
+        assert house.run(nightly=True).exit == EXIT_OK
+        assert house.books.truth() == before
+        with house.store() as store:
+            assert store.undoing.lacking("books") == []
+
+
+def test_books_without_journal_entries_refuse_it(house: Customers, monkeypatch: pytest.MonkeyPatch) -> None:
+    house.clock = datetime(2026, 10, 12, 8, tzinfo=UTC)
+    house.books.closed = [CLOSED]
+    with house.job() as job:
+        from dataclasses import replace
+
+        sink = replace(job.sinks[0], ledger=replace(job.sinks[0].ledger, kinds=frozenset()))
+        plan = undoing.planned(replace(job, sinks=(sink,)), [sink], Wish(keys=(RECEIPT,)))
+    (step,) = plan.steps["books"]
+    assert (step.way, step.cure) == (Way.REFUSED, "open the period, then undo it")
+    assert step.why == "2026-10-06 lies in a period closed through 2026-10-09, and books takes no journal entry for it"
+
+
+def test_what_takes_another_back_and_is_closed_by_now_is_refused(house: Customers) -> None:
+    house.clock = datetime(2026, 10, 12, 8, tzinfo=UTC)
+    house.books.closed = [CLOSED]
+    undo(house, Wish(keys=(RECEIPT,)), "books")
+    house.books.closed = [Lock(date(2026, 10, 31))]
+    (step,) = planned(house, Wish(keys=(f"{RECEIPT}:reversal",))).steps["books"]
+    assert (step.way, step.why) == (
+        Way.REFUSED,
+        "2026-10-10 lies in a period closed through 2026-10-31, and it takes back another itself",
+    )
+
+
+def test_a_lock_that_moves_under_an_undo_lets_nothing_through(house: Customers) -> None:
+    """The books are asked once more just before anything is sent."""
+    house.clock = datetime(2026, 10, 12, 8, tzinfo=UTC)
+    asked: list[int] = []
+    open_locks = house.books.locks
+
+    def locks() -> list[Lock]:
+        asked.append(1)
+        return [CLOSED] if len(asked) > 3 else open_locks()
+
+    house.books.locks = locks  # type: ignore[method-assign]
+    before = house.books.truth()
+    outcome = undo(house, Wish(keys=(RECEIPT,)), "books")
+    assert (outcome.exit, outcome.done) == (EXIT_HELD, 0)
+    assert house.books.truth() == before
+    ((_, held),) = outcome.left
+    assert held.problem is not None
+    assert held.problem.why == "2026-10-06 lies in a period that the books have closed, through 2026-10-09"
+    # the undo is given up: it stands as it stood
+    assert redo(house, Wish(keys=(RECEIPT,))) == [RECEIPT]
+    assert document(house, RECEIPT).status is Status.DELIVERED
+    assert house.run(nightly=True).exit == EXIT_OK
+
+
+# ---------------------------------------------------------------- interrupted, unknown, refused
+
+
+@pytest.mark.parametrize("grade", [TargetClass.A, TargetClass.B, TargetClass.C])
+@pytest.mark.parametrize("misfortune", ["silence after write", "silence before write", "later"])
+def test_silence_is_settled_before_anything_else(
+    grade: TargetClass, misfortune: str, fresh_url: Callable[[], str], tmp_path: Path
+) -> None:
+    house = Customers(fresh_url(), tmp_path / "home")
+    house.books.grade = grade
+    house.stripe.pays("ch_1", "cus_A")
+    house.run()
+    before = house.books.truth()
+    house.books.script = [misfortune]
+    assert undo(house, Wish(number(house)), "books").exit != EXIT_OK
+    for _ in range(4):
+        house.clock += timedelta(days=2)
+        house.run()
+    assert house.books.truth() == []
+    assert document(house, RECEIPT).is_undone
+    redo(house, Wish(keys=(RECEIPT,)))
+    assert house.run().exit == EXIT_OK
+    assert house.books.truth() == before
+
+
+def test_an_undo_that_was_killed_goes_on_with_the_next_run(fresh_url: Callable[[], str], tmp_path: Path) -> None:
+    at = 0
+    while True:
+        at += 1
+        house = Customers(fresh_url(), tmp_path / f"home{at}")
+        house.stripe.pays("ch_1", "cus_A")
+        house.stripe.pays("ch_2", "cus_A", 20_00)
+        house.stripe.pays("ch_3", "cus_A", 30_00)
+        house.run()
+        run = number(house)
+        killed = False
+        house.clock += timedelta(minutes=5)
+        with house.job(lambda store: DoomedStore(store, at, committed=at % 2 == 0)) as job:  # noqa: B023
+            sinks = [one for one in job.sinks if one.ledger.books]
+            try:
+                undoing.undo(job, sinks, Wish(run), undoing.planned(job, sinks, Wish(run)), "somebody")
+            except Killed:
+                killed = True
+        with house.store() as store:
+            begun = any(one.what == "undo" for one in store.audit_log())
+        for _ in range(3):
+            house.run()
+        assert len(house.books.truth()) == (0 if begun else 3), at
+        if not killed:
+            assert at > 5
+            return
+        assert undo(house, Wish(run), "books").exit == EXIT_OK
+        assert house.books.truth() == []
+
+
+def test_a_refused_undo_waits_for_a_person_and_is_tried_anew(house: Customers) -> None:
+    house.books.script = ["refuse"]
+    outcome = undo(house, Wish(keys=(RECEIPT,)), "books")
+    assert (outcome.exit, outcome.done) == (EXIT_HELD, 0)
+    assert document(house, RECEIPT).status is Status.HELD
+    report = house.run(nightly=True)
+    assert [leg.unexplained.minor for leg in report.legs] == [0] * len(report.legs)  # it stands, and it counts
+    assert undo(house, Wish(keys=(RECEIPT,)), "books").exit == EXIT_OK
+    assert RECEIPT not in dict(house.books.truth())
+
+
+# ---------------------------------------------------------------- over whole worlds
+
+
+@contextmanager
+def months(scenario: str, seed: int, tmp_path: Path, mode: str) -> Iterator[tuple[House, list[dict[str, str]], list[int]]]:
+    """A world that was read by four runs; with what the books held before each, and their numbers."""
+    dice = random.Random(seed)  # noqa: S311 - a story that can be told again
+    with served("stripe", "--port", 0, "--scenario", scenario, "--seed", seed) as whole:
+        invoices = ask(whole, "invoices")
+    with served("stripe", "--port", 0, "--scenario", scenario, "--seed", seed, "--clock", START.isoformat()) as url:
+        home = House(tmp_path / "home", url, invoices, whole=scenario == "whole")
+        home.set("    connector: beancount\n", f"    connector: beancount\n    mode: {mode}\n")
+        span, clock = (END - START).total_seconds(), 0.0
+        held: list[dict[str, str]] = []
+        runs: list[int] = []
+        home.run(nightly=False)
+        for moment in (*sorted(dice.uniform(0, span) for _ in range(3)), span):
+            ask(url, "advance", {"seconds": int(moment - clock)})
+            clock += int(moment - clock)
+            held.append(balances(home) if (home.folder / "books/main.beancount").exists() else {})
+            home.run(nightly=dice.random() < 0.5)
+            with home.job() as job:
+                runs.append(job.store.runs(1)[0].id)
+        yield home, held, runs
+
+
+def undone(home: House, run: int) -> Outcome:
+    with home.job() as job:
+        books = [one for one in job.sinks if one.ledger.books]
+        return undoing.undo(job, books, Wish(run), undoing.planned(job, books, Wish(run)), "somebody")
+
+
+@pytest.mark.parametrize("seed", range(1, 8))
+def test_undo_after_do_is_the_trial_balance_of_before_and_redo_that_of_after(seed: int, tmp_path: Path) -> None:
+    mode = MODES[seed % 3]
+    with months(SCENARIOS[seed // 3 % 3], seed, tmp_path, mode) as (home, held, runs):
+        done = balances(home)
+        for run, before in zip(reversed(runs), reversed(held), strict=True):
+            outcome = undone(home, run)
+            assert outcome.exit in (EXIT_OK, EXIT_HELD)
+            assert outcome.left == ()
+            assert balances(home) == before, run
+            assert not any(leg.unexplained.minor for leg in outcome.legs if leg.name == "books")
+        for run in runs:
+            with home.job() as job:
+                undoing.redo(job, job.sinks, Wish(run), "somebody")
+        report = home.run(nightly=True)
+        assert balances(home) == done
+        assert not any(leg.unexplained.minor for leg in report.legs)
+
+
+@pytest.mark.parametrize("seed", range(8, 14))
+def test_undone_in_any_order_with_a_closed_month_both_legs_go_on_to_tie(seed: int, tmp_path: Path) -> None:
+    dice = random.Random(seed)  # noqa: S311 - a story that can be told again
+    with months(SCENARIOS[seed % 3], seed, tmp_path, MODES[seed // 3 % 3]) as (home, _, runs):
+        done = balances(home)
+        home.set("    connector: beancount\n", "    connector: beancount\n    closed_through: 2026-10-20\n")
+        dice.shuffle(runs)
+        for run in runs[: dice.randint(1, 4)]:
+            outcome = undone(home, run)
+            assert not any(leg.unexplained.minor for leg in outcome.legs if leg.name == "books")
+            balances(home)  # Beancount's own reader complains of nothing
+            report = home.run(nightly=True)
+            assert not any(leg.unexplained.minor for leg in report.legs)
+        for run in runs:
+            with home.job() as job:
+                undoing.redo(job, job.sinks, Wish(run), "somebody")
+        report = home.run(nightly=True)
+        assert not any(leg.unexplained.minor for leg in report.legs)
+        assert balances(home) == done
+
+
+# ---------------------------------------------------------------- as people do it
+
+
+def test_undo_and_redo_on_the_command_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KEY", "sk_test_sandbox")
+    with months("tidy", 1, tmp_path, "per_transaction") as (home, held, runs):
+        done = balances(home)
+        capsys.readouterr()
+        assert main(["undo", str(runs[-1]), "--target", "books", "--home", str(home.folder)]) == 2
+        told = capsys.readouterr()
+        assert "to be made void (" in told.out
+        assert "nothing was done yet: if this is right, give the command again with --yes" in told.err
+        assert all(len(line) <= 80 for line in told.out.splitlines() if " " in line.strip()), told.out
+        assert balances(home) == done
+        assert main(["undo", str(runs[-1]), "--target", "books", "--yes", "--home", str(home.folder)]) == 0
+        told = capsys.readouterr()
+        assert "The books agree with what was delivered to the last cent" in told.out
+        assert balances(home) == held[-1]
+        assert main(["undo", str(runs[-1]), "--target", "books", "--yes", "--home", str(home.folder)]) == 0
+        assert "There is nothing to undo." in capsys.readouterr().out
+        assert main(["redo", str(runs[-1]), "--home", str(home.folder)]) == 0
+        assert "will be sent again by the next run: syncjob run" in capsys.readouterr().out
+        home.run(nightly=True)
+        assert balances(home) == done
+        assert main(["undo", "3", "--document", "books:x", "--home", str(home.folder)]) == 2
+        assert "give the number of a run, or --document KEY" in capsys.readouterr().err
+
+
+def test_what_a_person_has_tagged_as_reconciled_in_the_books_stays(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KEY", "sk_test_sandbox")
+    with months("tidy", 1, tmp_path, "per_transaction") as (home, _, runs):
+        with home.job() as job:
+            keys = job.store.undoing.carried(runs[-1])["books"]
+        key = next(one for one in keys if one.endswith(":transfer"))
+        path = next(one for one in sorted((home.folder / "books").glob("2*.beancount")) if f'"{key}"' in one.read_text())
+        head, _, rest = path.read_text().partition(f'\n  syncjob: "{key}"')
+        path.write_text(f'{head} #reconciled\n  syncjob: "{key}"{rest}')
+        capsys.readouterr()
+        assert main(["undo", "--document", key, "--yes", "--home", str(home.folder)]) == EXIT_HELD
+        told = " ".join(capsys.readouterr().out.split())
+        assert "books: 1 cannot be undone" in told
+        assert "books says that it is reconciled with the bank cure: book against it there by hand" in told
+        assert f'"{key}"' in path.read_text()
+
+
+def test_by_night_the_page_names_what_was_undone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KEY", "sk_test_sandbox")
+    with months("tidy", 1, tmp_path, "per_transaction") as (home, _, runs):
+        assert main(["undo", str(runs[0]), "--target", "books", "--yes", "--home", str(home.folder)]) == 0
+        assert main(["run", "--nightly", "--home", str(home.folder)]) in (EXIT_OK, EXIT_HELD)
+        capsys.readouterr()
+        assert main(["summary", "--home", str(home.folder)]) == 0
+        page = capsys.readouterr().out
+        assert "THIS PAGE DOES NOT CLOSE" not in page
+        assert "EUR was undone in books" in page
+        assert "is void until it is sent again: syncjob redo" in " ".join(page.split())
+        with home.job() as job:
+            key = job.store.undoing.lacking("books")[0].document
+        assert main(["show", key, "--home", str(home.folder)]) == 0
+        assert "undone" in capsys.readouterr().out
+        assert main(["status", "--home", str(home.folder)]) in (EXIT_OK, EXIT_HELD)
+        assert re.search(r"^books .* 0 held, \d+ undone$", capsys.readouterr().out, re.MULTILINE)
+        assert main(["undo", "--home", str(home.folder)]) == EXIT_OK
+        told = capsys.readouterr().out.splitlines()
+        assert re.fullmatch(r"Run +Kind +Began +Documents", told[0])
+        row = next(one for one in told if one.startswith(f"{runs[0]} "))
+        assert re.fullmatch(rf"{runs[0]} +\w+ +[\w ,:]+ books \d+, crm \d+", row)
+        pack = tmp_path / "pack"
+        assert main(["close", "2026-10", "--home", str(home.folder), "--out", str(pack)]) == EXIT_HELD
+        listed = "".join(path.read_text() for path in sorted(pack.glob("*.csv")))
+        assert f"{key},undone,it was undone,syncjob redo --document {key}" in listed
+
+
+@pytest.mark.parametrize("verdict", ["restore", "adopt"])
+def test_what_a_person_edited_is_not_undone_before_somebody_decides(
+    verdict: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KEY", "sk_test_sandbox")
+    with months("tidy", 1, tmp_path, "per_transaction") as (home, _, runs):
+        with home.job() as job:
+            key = next(one for one in job.store.undoing.carried(runs[-1])["books"] if one.endswith(":receipt"))
+        path = next(one for one in sorted((home.folder / "books").glob("2*.beancount")) if f'"{key}"' in one.read_text())
+        head, _, rest = path.read_text().partition(f'\n  syncjob: "{key}"')
+        first, _, day = head.rpartition("\n")
+        path.write_text(f'{first}\n{day[:10].replace(day[8:10], "28")}{day[10:]}\n  syncjob: "{key}"{rest}')
+        (outcome,) = [undone_document(home, key)]
+        assert outcome.exit == EXIT_HELD
+        assert "edited by hand" in str(outcome.left[0][1].problem)
+        assert f'"{key}"' in path.read_text()
+        assert main(["reconcile", verdict, key, "--home", str(home.folder)]) == EXIT_OK
+        report = home.run(nightly=True)
+        assert not any(leg.unexplained.minor for leg in report.legs)
+        with home.job() as job:
+            (found,) = job.store.lookup("books", [key]).values()
+        assert (found.word, found.is_undone) == (("undone", True) if verdict == "restore" else ("delivered", False))
+
+
+def undone_document(home: House, key: str) -> Outcome:
+    with home.job() as job:
+        wish = Wish(keys=(key,))
+        return undoing.undo(job, job.sinks, wish, undoing.planned(job, job.sinks, wish), "somebody")
