@@ -93,6 +93,7 @@ def read(home: Path) -> Config:
     top = root.mapping(_KEYS, ("books_zone", "home_currency", "start", "gateways"))
     blocks = tuple(block for group in GROUPS if group in top for block in _blocks(group, top[group]))
     _distinct(blocks)
+    _itemised(blocks, top)
     nightly = _clock(top["nightly_at"]) if "nightly_at" in top else time(2, 0)
     zone = _placed(top["books_zone"], moment.zone)
     return Config(
@@ -161,6 +162,22 @@ def _blocks(group: str, node: Node) -> Iterable[Block]:
         yield replace(block, booking=_booking(fields)) if group == "accounting" else block
 
 
+def _itemised(blocks: tuple[Block, ...], top: Mapping[str, Node]) -> None:
+    """Books that are kept per payout need gateways that say what each payout pays out."""
+    silent = [one for one in blocks if one.group == "gateways" and not itemises(module(one))]
+    kept = [one for one in blocks if one.group == "accounting" and one.booking.mode is Mode.PER_PAYOUT]
+    if silent and kept:
+        node = top["accounting"].mapping()[kept[0].name].mapping()["mode"]
+        why = f"mode is per_payout, but {silent[0].connector} does not say what a payout of {silent[0].name} pays out"
+        raise node.wrong(why, "write mode: per_day")
+
+
+def itemises(connector: ModuleType) -> bool:
+    """Whether a gateway's connector can say what a payout pays out."""
+    own = [one for one in vars(connector).values() if isinstance(one, type) and one.__module__ == connector.__name__]
+    return any(hasattr(one, "feeds") and hasattr(one, "composition") for one in own)
+
+
 def _booked(block: Block, body: Node, fields: Mapping[str, Node]) -> Block:
     """A gateway's block with how its money is booked; where its sales are recorded must be said: a guess may double them."""
     if "sales" not in fields:
@@ -179,7 +196,7 @@ def _booking(fields: Mapping[str, Node]) -> Booking:
     since = _placed(fields["mode_since"], moment.from_text) if "mode_since" in fields else None
     if since is not None and mode is Mode.PER_TRANSACTION:
         why = "mode_since is the instant from which on a summary is made, and none is"
-        raise fields["mode_since"].wrong(why, "write mode: per_day or hybrid, or leave the line out")
+        raise fields["mode_since"].wrong(why, "write mode: per_payout, per_day or hybrid, or leave the line out")
     late = Late(fields["late"].choice([one.value for one in Late])) if "late" in fields else Late.HOLD
     return Booking(mode, since, late)
 

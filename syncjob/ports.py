@@ -128,6 +128,14 @@ class Compositions(Protocol):
         """Every movement of a payout but its own; None where the gateway does not itemise it. TryLater: not yet."""
 
 
+@runtime_checkable
+class PayoutSchedule(Protocol):
+    """A gateway that says how its payouts begin."""
+
+    def pays_out_by_hand(self) -> bool | None:
+        """Whether somebody starts each payout, of which then nobody says what is in it; None: this key may not ask."""
+
+
 # ---------------------------------------------------------------- targets
 
 

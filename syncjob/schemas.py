@@ -53,7 +53,7 @@ _SAYS = {
     "key": "Where the key stands, never the key itself: env:NAME, file:PATH, keyring:SERVICE/NAME or command:...",
     "sales": "Where the sales behind these payments are recorded.",
     "fees": "How the gateway's fees come to the books: on the receipt (if nothing is said), each by itself, or once a month.",
-    "mode": "How the sub-ledger comes to the books: one document per transaction (if nothing is said), per day, or hybrid.",
+    "mode": "How the sub-ledger comes to the books: a document per transaction (default), per payout, per day, or hybrid.",
     "mode_since": "The instant from which on summaries are made; what moved before is a document of its own.",
     "late": "What becomes of what falls into a closed period: hold (if nothing is said), next_open_day, or approval.",
     "reverse_charge": "Percent of tax that you owe yourself on the gateway's fees, and deduct.",

@@ -200,6 +200,38 @@ def test_a_payment_in_the_very_second_of_the_first_statement_is_not_taken_for_ol
     assert report.exit == 0, report.problems
 
 
+@dataclass
+class BusyAndLate(LateGateway):
+    """The same, and its list shows that payment only after a while; `known`: the balance had it already."""
+
+    known: bool = False
+
+    def balances(self, wish: Any) -> list[Balance]:
+        if "ch_2" in self.charges:
+            return super().balances(wish)
+        stated = super().balances(wish)
+        self.late["ch_2"] = timedelta(seconds=50)
+        self.charge("ch_2", 7_00)
+        return super().balances(wish) if self.known else stated
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_a_payment_of_that_second_that_the_list_shows_later_corrects_the_opening_only_if_the_statement_had_it(
+    house: House, known: bool
+) -> None:
+    house.gateway = gateway = BusyAndLate(lambda: house.clock, known=known)
+    gateway.charge("ch_1", 10_00)
+    house.clock += timedelta(minutes=1)
+    house.run(nightly=True)
+    assert opening_of(house) == (7_00 if known else 0)  # nobody could know better
+    house.clock += timedelta(days=1)
+    for _ in range(2):
+        report = house.run(nightly=True)
+        assert report.exit == 0, report.problems
+        assert opening_of(house) == 0
+        assert all(leg.ties for leg in report.legs)
+
+
 # ---------------------------------------------------------------- depth
 
 

@@ -283,6 +283,7 @@ def test_a_state_of_version_1_keeps_what_it_holds(store: Store, store_url: str) 
         "DROP TABLE mapcount",
         "DROP TABLE coded",
         "DROP TABLE bankline",
+        "DROP TABLE paidout",
         "DROP INDEX ix_application_customer",
         "ALTER TABLE application DROP COLUMN customer",
         "ALTER TABLE application DROP COLUMN written_off",

@@ -27,7 +27,7 @@ from syncjob.ports import Lock, TargetClass
 
 END = datetime(2026, 11, 3, 6, tzinfo=UTC)
 SCENARIOS = ("tidy", "busy", "whole")
-MODES = ("per_transaction", "per_day", "hybrid")
+MODES = ("per_transaction", "per_day", "hybrid", "per_payout")
 
 
 @pytest.fixture
@@ -390,14 +390,15 @@ def test_a_refused_undo_waits_for_a_person_and_is_tried_anew(house: Customers) -
 
 
 @contextmanager
-def months(scenario: str, seed: int, tmp_path: Path, mode: str) -> Iterator[tuple[House, list[dict[str, str]], list[int]]]:
-    """A world that was read by four runs; with what the books held before each, and their numbers."""
+def months(scenario: str, seed: int, tmp_path: Path, mode: str = "") -> Iterator[tuple[House, list[dict[str, str]], list[int]]]:
+    """A world that was read by four runs, in changing modes unless one is named; what stood before each, and their numbers."""
     dice = random.Random(seed)  # noqa: S311 - a story that can be told again
     with served("stripe", "--port", 0, "--scenario", scenario, "--seed", seed) as whole:
         invoices = ask(whole, "invoices")
     with served("stripe", "--port", 0, "--scenario", scenario, "--seed", seed, "--clock", START.isoformat()) as url:
         home = House(tmp_path / "home", url, invoices, whole=scenario == "whole")
-        home.set("    connector: beancount\n", f"    connector: beancount\n    mode: {mode}\n")
+        kept = mode or dice.choice(MODES)
+        home.set("    connector: beancount\n", f"    connector: beancount\n    mode: {kept}\n")
         span, clock = (END - START).total_seconds(), 0.0
         held: list[dict[str, str]] = []
         runs: list[int] = []
@@ -406,6 +407,8 @@ def months(scenario: str, seed: int, tmp_path: Path, mode: str) -> Iterator[tupl
             ask(url, "advance", {"seconds": int(moment - clock)})
             clock += int(moment - clock)
             held.append(balances(home) if (home.folder / "books/main.beancount").exists() else {})
+            if not mode:
+                home.set(f"    mode: {kept}\n", f"    mode: {(kept := dice.choice(MODES))}\n")
             home.run(nightly=dice.random() < 0.5)
             with home.job() as job:
                 runs.append(job.store.runs(1)[0].id)
@@ -418,10 +421,10 @@ def undone(home: House, run: int) -> Outcome:
         return undoing.undo(job, books, Wish(run), undoing.planned(job, books, Wish(run)), "somebody")
 
 
-@pytest.mark.parametrize("seed", range(1, 8))
+@pytest.mark.parametrize("seed", range(1, 7))
 def test_undo_after_do_is_the_trial_balance_of_before_and_redo_that_of_after(seed: int, tmp_path: Path) -> None:
-    mode = MODES[seed % 3]
-    with months(SCENARIOS[seed // 3 % 3], seed, tmp_path, mode) as (home, held, runs):
+    mode = MODES[seed % 4]
+    with months(SCENARIOS[seed % 3], seed, tmp_path, mode) as (home, held, runs):
         done = balances(home)
         for run, before in zip(reversed(runs), reversed(held), strict=True):
             outcome = undone(home, run)
@@ -437,10 +440,11 @@ def test_undo_after_do_is_the_trial_balance_of_before_and_redo_that_of_after(see
         assert not any(leg.unexplained.minor for leg in report.legs)
 
 
-@pytest.mark.parametrize("seed", range(8, 14))
-def test_undone_in_any_order_with_a_closed_month_both_legs_go_on_to_tie(seed: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("seed", range(8, 12))
+def test_in_changing_modes_undone_in_any_order_with_a_closed_month_both_legs_tie(seed: int, tmp_path: Path) -> None:
     dice = random.Random(seed)  # noqa: S311 - a story that can be told again
-    with months(SCENARIOS[seed % 3], seed, tmp_path, MODES[seed // 3 % 3]) as (home, _, runs):
+    with months(SCENARIOS[seed % 3], seed, tmp_path) as (home, _, runs):
+        home.run(nightly=True)  # so that nothing waits for a night when this begins
         done = balances(home)
         home.set("    connector: beancount\n", "    connector: beancount\n    closed_through: 2026-10-20\n")
         dice.shuffle(runs)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from syncjob.config import Block, Config
+    from syncjob.ports import PayoutSchedule
 
 
 @verb(
@@ -33,10 +34,19 @@ if TYPE_CHECKING:
     show_default=True,
     help="Where the sales behind the payments are recorded.",
 )
+@click.option(
+    "--mode",
+    type=click.Choice(["per_transaction", "per_payout"]),
+    default="per_transaction",
+    show_default=True,
+    help="A document of the books for each movement, or for all that one payout pays out.",
+)
 @click.option("--live", is_flag=True, help="Choose each role's account from those that the books have.")
 @click.option("--books", type=click.Path(path_type=Path), metavar="DIR", help="With --live: your Beancount ledger's folder.")
 @click.option("--force", is_flag=True, help="With --live: write accounts.csv anew, even where you changed it.")
-def init(zone: str, currency: str, gateway_name: str, sales: str, live: bool, books: Path | None, force: bool) -> int:
+def init(
+    zone: str, currency: str, gateway_name: str, sales: str, mode: str, live: bool, books: Path | None, force: bool
+) -> int:
     """Write a commented syncjob.yaml and accounts.csv.
 
     The cut-over (start) is midnight today in the books' zone: nothing older is posted by itself. Nothing that exists is
@@ -47,7 +57,7 @@ def init(zone: str, currency: str, gateway_name: str, sales: str, live: bool, bo
     if (books or force) and not live:
         raise Misconfigured("--books and --force belong to --live; add it")
     if not live:
-        _begin(home, zone, currency, gateway_name, sales)
+        _begin(home, (zone, currency), gateway_name, (sales, mode))
         click.echo(f"Next:\n  syncjob auth {gateway_name} --home {home}\n  syncjob check --live --home {home}")
         return EXIT_OK
     from syncjob.cli.choosing import choose, is_ledger
@@ -55,21 +65,25 @@ def init(zone: str, currency: str, gateway_name: str, sales: str, live: bool, bo
     if books and not is_ledger(books):
         raise Misconfigured(f"--books is {books}, and no *.beancount file is there; name the folder of your ledger")
     if not (home / "syncjob.yaml").exists():
-        _begin(home, zone, currency, gateway_name, sales, books.absolute() if books else None)
+        _begin(home, (zone, currency), gateway_name, (sales, mode), books.absolute() if books else None)
     elif books:
         raise Misconfigured(f"{home / 'syncjob.yaml'} names its books already; write path: {books} there and leave --books out")
     return choose(home.absolute(), force=force)
 
 
-def _begin(home: Path, zone: str, currency: str, gateway: str, sales: str, books: Path | None = None) -> None:
+def _begin(home: Path, house: tuple[str, str], gateway: str, how: tuple[str, str], books: Path | None = None) -> None:
     """Write a new home whose cut-over is midnight today; `books` is a ledger that somebody keeps already."""
+    (zone, currency), (sales, mode) = house, how
     from syncjob import moment
     from syncjob.cli.house import now
 
     where = moment.zone(zone)
     _known_currency(currency)
     start = moment.iso(moment.start_of(moment.business_date(now(), where), where))
-    write_home(home, zone=zone, currency=currency, start=start, gateway=gateway, key="env:STRIPE_KEY", sales=sales, books=books)
+    write_home(
+        home, zone=zone, currency=currency, start=start, gateway=gateway, key="env:STRIPE_KEY", sales=sales, mode=mode,
+        books=books,
+    )  # fmt: skip
     click.echo(f"Wrote syncjob.yaml and accounts.csv in {home}: read both.")
     if books:
         click.echo(f'Add to your main file in {books}:\n  include "[0-9][0-9][0-9][0-9]-[0-9][0-9].beancount"')
@@ -94,6 +108,7 @@ def write_home(
     gateway: str,
     key: str,
     sales: str = "invoiced_in_books",
+    mode: str = "per_transaction",
     more: dict[str, str] | None = None,
     books: Path | None = None,
 ) -> None:
@@ -108,7 +123,9 @@ def write_home(
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,39}", gateway, re.ASCII):
         cure = "use lower-case letters, digits and '-', beginning with a letter"
         raise Misconfigured(f"the gateway's name is {gateway!r}; {cure}")
-    text = templates.syncjob_yaml(zone=zone, currency=currency, start=start, gateway=gateway, key=key, sales=sales, more=more)
+    text = templates.syncjob_yaml(
+        zone=zone, currency=currency, start=start, gateway=gateway, key=key, sales=sales, mode=mode, more=more
+    )
     files = {
         home / "syncjob.yaml": text if books is None else _with_books(text, books),
         home / "accounts.csv": templates.accounts_csv(gateway),
@@ -274,17 +291,38 @@ def _asked(config: Config) -> int:
 
     from syncjob.cli.house import assembled, opened
     from syncjob.errors import exit_code
+    from syncjob.plan.units import Mode
+    from syncjob.ports import PayoutSchedule
 
     codes: set[int] = set()
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         store = stack.enter_context(opened(replace(config, state=str(Path(folder) / "state.sqlite")), create=True))
         job = assembled(config, store)
+        by_payout = [one.name for one in job.sinks if one.ledger.booking.mode is Mode.PER_PAYOUT]
         for source in job.sources:
             codes |= _ask(source.name, source.gateway.check)
+            if by_payout and isinstance(source.gateway, PayoutSchedule):
+                codes |= _ask_schedule(by_payout[0], source.name, source.gateway)
         for sink in job.sinks:
             codes |= _ask(sink.name, sink.target.check)
-    return exit_code(codes)
+    return EXIT_CONFIGURATION if EXIT_CONFIGURATION in codes else exit_code(codes)
+
+
+def _ask_schedule(books: str, name: str, gateway: PayoutSchedule) -> set[int]:
+    """Books that are kept by payout need payouts that the gateway begins itself."""
+    from syncjob.cli.leaving import code_of
+    from syncjob.errors import SyncjobError
+
+    try:
+        if gateway.pays_out_by_hand():
+            why = "its payouts are started by hand, so nobody says what is in them, and mode is per_payout"
+            click.echo(f"{books}: {name}: {why}; write mode: per_day, or let the gateway pay out by a schedule")
+            return {EXIT_CONFIGURATION}
+    except SyncjobError as error:
+        click.echo(f"{name}: {error}")
+        return {code_of(error)}
+    return set()
 
 
 def _ask(name: str, ask: Callable[[], list[Problem]]) -> set[int]:

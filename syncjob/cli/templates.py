@@ -68,8 +68,9 @@ accounting:
   # Plain-text books for Beancount and Fava in books/; your open invoices stand in books/invoices.csv.
   books:
     connector: beancount
-    # One document per transaction, one per_day, or hybrid: of its own what pays an invoice, the rest in the day's summary.
-    # mode: per_transaction
+    # One document per_transaction, per_payout (where the gateway says what is in one), per_day, or hybrid: of its own what pays
+    # an invoice, the rest in the day's summary.
+    {mode}
     # What falls into a period that the books have closed: hold, next_open_day (with its true date beside it) or approval.
     # late: hold
 
@@ -127,11 +128,15 @@ def syncjob_yaml(
     gateway: str,
     key: str,
     sales: str = "invoiced_in_books",
+    mode: str = "per_transaction",
     more: Mapping[str, str] | None = None,
 ) -> str:
     """A commented syncjob.yaml; `more` are further settings of the gateway."""
     extra = "".join(f"    {name}: {value}\n" for name, value in (more or {}).items())
-    return _YAML.format(zone=zone, currency=currency, start=f'"{start}"', gateway=gateway, key=key, sales=sales, more=extra)
+    kept = f"mode: {mode}" if mode != "per_transaction" else f"# mode: {mode}"  # what is meant if nothing is said
+    return _YAML.format(
+        zone=zone, currency=currency, start=f'"{start}"', gateway=gateway, key=key, sales=sales, mode=kept, more=extra
+    )
 
 
 def accounts_csv(gateway: str) -> str:

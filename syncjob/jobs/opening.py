@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import cast
 
 from syncjob.errors import Misconfigured, Problem
 from syncjob.jobs import matches
 from syncjob.jobs.approving import approved
 from syncjob.jobs.job import Job, Source, Tally
-from syncjob.jobs.nightly import bucket_sums, settling_of
+from syncjob.jobs.nightly import bucket_sums, gateway_leg, settling_of
 from syncjob.jobs.planning import save_entries
 from syncjob.model import Entry, Json
 from syncjob.moment import from_text, iso
@@ -22,6 +22,7 @@ from syncjob.posting import open_balance
 from syncjob.reconcile import opening_balances
 from syncjob.store import Store
 
+_INSTANT = timedelta(microseconds=1)
 _NEVER_MONEY = ("customer", "event")
 
 
@@ -125,6 +126,8 @@ def _correct(job: Job, source: Source, known: Mapping[str, object], tally: Tally
         return
     entries: list[Entry] = []
     told: dict[str, str] = {}
+    if start == before:
+        balances = [_without_that_second(job, source, balance) for balance in balances]
     for balance in balances:
         key = _name(balance.place, balance.amount.currency)
         sofar = Money(opened.get(key, 0), balance.amount.currency)
@@ -145,6 +148,19 @@ def _correct(job: Job, source: Source, known: Mapping[str, object], tally: Tally
         _note(job, name, stated, opened, version)
         what = f"the opening balance of {name} was corrected"
         job.store.audit(job.now(), "syncjob", what, {**told, "at": iso(start), "before": iso(before)})
+
+
+def _without_that_second(job: Job, source: Source, balance: Balance) -> Balance:
+    """The correction without what moved in the very second of the old statement, where the newest statement ties with that.
+
+    Nobody can tell from the second alone whether the old one had it already; tonight's balance can.
+    """
+    key = (balance.place, balance.amount.currency)
+    upto, before = (bucket_sums(job, source.name, at).get(key, 0) for at in (balance.as_of, balance.as_of - _INSTANT))
+    legs = [leg for leg in gateway_leg(job, source) if (leg.place, leg.currency) == key]
+    without = balance.amount + Money(upto - before, balance.amount.currency)
+    ties = upto != before and any(leg.theirs is not None and leg.unexplained == without for leg in legs)
+    return replace(balance, amount=without) if ties else balance
 
 
 def _name(place: str, currency: str) -> str:

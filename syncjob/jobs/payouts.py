@@ -21,23 +21,26 @@ _RECENT = timedelta(days=3)
 _OLDER_MAX = 20  # of these each night
 
 
-def tie_payouts(job: Job, source: Source, deadline: Deadline, tally: Tally) -> None:
+def tie_payouts(job: Job, source: Source, deadline: Deadline, tally: Tally, *, every: bool = False) -> None:
     """Ask for what each payout pays out that does not tie yet; one that the gateway has not itemised yet waits.
 
     In the first night nothing is asked: it would read the history twice. Then the payouts of the last days come, and some
-    older ones each night, the newest first.
+    older ones each night, the newest first. `every`: books are kept by payout, so all are asked for at once.
     """
-    if not isinstance(source.gateway, Compositions) or not any(run.ended for run in job.store.runs(2, "nightly")):
+    if not isinstance(source.gateway, Compositions):
+        return
+    if not every and not any(run.ended for run in job.store.runs(2, "nightly")):
         return
     start, now = job.rules.since(source.name), clock(job)
     held = {one.id: one.problem.why for _, one in job.store.refusals(source.name)}
     open_ones = [
         payout
-        for payout in job.store.payouts(source.name, max(start, now - _BACK))
+        for payout in job.store.payouts(source.name, start if every else max(start, now - _BACK))
         if _may_tie_now(job.store, payout, tie_of(job.store, payout))
     ]
     recent = [payout for payout in open_ones if payout.effective >= now - _RECENT]
-    older = [payout for payout in reversed(open_ones) if payout not in recent][:_OLDER_MAX]
+    older = [payout for payout in reversed(open_ones) if payout not in recent]
+    older = older if every else older[:_OLDER_MAX]
     for payout in (*recent, *older):
         try:
             composed = source.gateway.composition(payout.id)
@@ -50,6 +53,7 @@ def tie_payouts(job: Job, source: Source, deadline: Deadline, tally: Tally) -> N
         ids = [one.id for one in composed or ()]
         ours = job.store.posted_of(source.name, ids, payout.amount.currency)
         tie = tied(payout, composed, ours, start, held)
+        job.store.note_paid_out(source.name, payout.id, ids)
         job.store.set_fact(_name(payout.source, payout.id, payout.amount.currency), _told(tie))
         tally.add(f"payouts: {tie.state.value}")
         deadline.check()

@@ -1,4 +1,4 @@
-"""Summaries: the entries of a day that has ended become one document of the books; what comes later makes a further part."""
+"""Summaries: the entries of a day or payout become one document of the books; what comes later makes a further part."""
 
 from __future__ import annotations
 
@@ -8,18 +8,21 @@ from datetime import date, timedelta
 from syncjob.errors import Problem, RecordRefused
 from syncjob.jobs import charts
 from syncjob.jobs.job import Job, Sink, Source, Tally
+from syncjob.jobs.payouts import LONG_AGO, ties
 from syncjob.model import Delivery, Entry
-from syncjob.moment import business_date
+from syncjob.moment import business_date, month_end
 from syncjob.plan import made_by
 from syncjob.plan.proceed import proceed
-from syncjob.plan.units import Mode, Unit, facts, named, summary, units
+from syncjob.plan.units import Mode, Paid, Unit, facts, movement_of, named, payout_units, summary, units
+from syncjob.reconcile import Ties
 from syncjob.store import Plan, Subject
 
 _LAST = 1 << 60
+_NAMED_MAX = 3
 
 
 def summarise(job: Job, sources: Sequence[Source], sink: Sink, tally: Tally) -> None:
-    """Make the summaries of every day that has ended for these sources and that a target's books have entries of."""
+    """Make the summaries of every day that has ended, or payout whose day has, of which a target's books have entries."""
     if sink.ledger.booking.mode is Mode.PER_TRANSACTION:
         return
     for key, entries in job.store.unsent_summaries(sink.name).items():
@@ -27,8 +30,38 @@ def summarise(job: Job, sources: Sequence[Source], sink: Sink, tally: Tally) -> 
     for source in sources:
         through = _read_through(job, source)
         waiting = job.store.without_document(sink.name, source.name, through) if through is not None else []
-        for unit, entries in units(waiting, sink.ledger.booking).items():
+        for unit, entries in _units(job, sink, source, waiting, through, tally).items():
             _make(job, sink, unit, entries, tally)
+
+
+def _units(
+    job: Job, sink: Sink, source: Source, waiting: Sequence[Entry], through: date | None, tally: Tally
+) -> dict[Unit, list[Entry]]:
+    if sink.ledger.booking.mode is not Mode.PER_PAYOUT or through is None:
+        return units(waiting, sink.ledger.booking)
+    sent: dict[str, date] = {}
+    unknown: list[date] = []
+    by_hand: list[str] = []
+    for payout, tie in ties(job.store, source.name, LONG_AGO):
+        sent[payout.id] = payout.sent
+        if tie is None:
+            unknown.append(payout.sent)
+        elif tie.state is Ties.NOT_ITEMISED and month_end(payout.sent) > through:
+            by_hand.append(payout.id)
+    if by_hand and waiting:
+        tally.held()
+        tally.problems.append(_not_itemised(sink, source, by_hand))
+    ids = [movement_of(one).removeprefix(f"{source.name}:") for one in waiting]
+    out = {f"{source.name}:{id}": payout for id, payout in job.store.paid_out(source.name, ids).items() if payout in sent}
+    return payout_units(waiting, sink.ledger.booking, Paid(sent, out, min(unknown, default=None)), through)
+
+
+def _not_itemised(sink: Sink, source: Source, payouts: Sequence[str]) -> Problem:
+    """A payout that somebody started: what it paid out waits for the document of its month."""
+    names = ", ".join(payouts[:_NAMED_MAX]) + (" and more" if len(payouts) > _NAMED_MAX else "")
+    why = f"{names} was started by hand, so {source.name} does not say what is in it, and {sink.name} is kept per payout"
+    cure = "write mode: per_day in syncjob.yaml; else what it paid out waits for the end of its month"
+    return Problem("payout", sink.name, why, cure)
 
 
 def _make(job: Job, sink: Sink, unit: Unit, entries: Sequence[Entry], tally: Tally) -> None:
@@ -43,7 +76,7 @@ def _make(job: Job, sink: Sink, unit: Unit, entries: Sequence[Entry], tally: Tal
 def _make_again(job: Job, sink: Sink, key: str, entries: Sequence[Entry], tally: Tally) -> None:
     """A summary that no books hold yet follows today's account codes and map."""
     existing = job.store.lookup(sink.name, [key])[key]
-    _keep(job, sink, named(key, entries[0].source), entries, existing, tally)
+    _keep(job, sink, named(key, entries[0].source, existing.date or entries[0].date), entries, existing, tally)
 
 
 def _keep(

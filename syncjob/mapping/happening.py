@@ -24,7 +24,9 @@ OF = {  # id -> whose
     "crm_contact": "crm contact",
 }
 WORDS = {  # a closed list of words -> the words
-    "kind": tuple(dict.fromkeys((*(one.value for one in (*Kind, *FactKind)), "application", "opening", "fee_bill"))),
+    "kind": tuple(
+        dict.fromkeys((*(one.value for one in (*Kind, *FactKind)), "application", "opening", "fee_bill", "reversal"))
+    ),
     "status": (
         *("paid", "part refunded", "refunded", "failed", "disputed", "dispute lost"),
         *("open", "won", "lost", "done"),  # of a task
@@ -68,7 +70,7 @@ KNOWN: Mapping[DocumentKind, frozenset[str]] = {
     **dict.fromkeys(_OF_BOOKS, frozenset((*_ALWAYS, *_PERSON, *_MOVEMENT, "payout", "true_date"))),
     **dict.fromkeys((DocumentKind.CONTACT, DocumentKind.COMPANY), frozenset((*_ALWAYS, *_PERSON))),
     DocumentKind.PAYMENT: frozenset((*_ALWAYS, *_PERSON, *_MOVEMENT, "status", "reason", "refunded", "disputed")),
-    DocumentKind.SUMMARY: frozenset(("source", "subject", "date", "title", "text", "settled_currency")),
+    DocumentKind.SUMMARY: frozenset(("source", "subject", "date", "title", "text", "settled_currency", "payout")),
     DocumentKind.DEAL: frozenset((*_ALWAYS, *_INVOICE)),
     **dict.fromkeys((DocumentKind.TASK, DocumentKind.EVENT), frozenset((*_ALWAYS, *_FACT, "customer_id", "status"))),
 }

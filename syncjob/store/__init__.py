@@ -306,6 +306,14 @@ class Store:
         """By ledger id, what was posted of these movements in a currency."""
         return payouts.posted(self._database, source, ids, currency)
 
+    def note_paid_out(self, source: str, payout: str, movements: Sequence[str]) -> None:
+        """Keep which movements (ledger ids) a payout pays out, as the gateway says."""
+        payouts.note_paid_out(self._database, source, payout, movements)
+
+    def paid_out(self, source: str, movements: Sequence[str]) -> dict[str, str]:
+        """By ledger id, the payout that pays a movement out, where the gateway has said it."""
+        return payouts.paid_out(self._database, source, movements)
+
     def unnamed(self, target: str) -> Iterator[list[tuple[str, list[pairing.Unnamed]]]]:
         """Some customers of a target's books at a time, with the payments of theirs that stand whole as credit."""
         return pairing.unnamed(self._database, target)

@@ -61,11 +61,13 @@ _CHART = (
 
 def _sums(chart: ColumnElement[int]) -> Select[Any]:
     named = case((POSTED.c.document.is_(None), TODAY), else_=chart).label("under_chart")
-    sums = (_E.date, _DELIVERED.label("is_delivered"), named, _L.role, _E.source, _L.bucket, _L.currency, func.sum(_L.minor))
+    # The day of the document: the summary of a payout stands on another one than each of its entries.
+    day = func.coalesce(DELIVERY.c.date, _E.date).label("on_day")
+    sums = (day, _DELIVERED.label("is_delivered"), named, _L.role, _E.source, _L.bucket, _L.currency, func.sum(_L.minor))
     return (
         select(*sums)
         .select_from(_POSTED_TO.join(LINE, _L.entry == _E.id))
-        .group_by(_E.date, text("is_delivered"), text("under_chart"), _L.role, _E.source, _L.bucket, _L.currency)
+        .group_by(text("on_day"), text("is_delivered"), text("under_chart"), _L.role, _E.source, _L.bucket, _L.currency)
     )
 
 
@@ -91,7 +93,7 @@ _CODED = (
     .order_by(CODED.c.key, CODED.c.target, CODED.c.revision)
 )
 _ANY_CODED = select(CODED.c.chart).limit(1)
-_DATES = select(func.min(_E.date), func.max(_E.date)).select_from(_POSTED_TO).where(_DELIVERED == 1)
+_DATES = select(func.min(DELIVERY.c.date), func.max(DELIVERY.c.date)).select_from(_POSTED_TO).where(_DELIVERED == 1)
 _DAY = (
     select(_E.kind, _L.currency, _L.role, func.count(_E.id.distinct()), func.sum(_L.minor))
     .select_from(_LINES)

@@ -13,7 +13,7 @@ from syncjob.moment import from_micros, micros
 from syncjob.money import Money
 from syncjob.reconcile import Payout, Posted
 from syncjob.store.database import Database, among, one_of
-from syncjob.store.tables import ENTRY, LINE, SUBJECT
+from syncjob.store.tables import ENTRY, LINE, PAIDOUT, SUBJECT
 
 _E, _L = ENTRY.c, LINE.c
 _FEES = [role.value for role in (Role.FEES, Role.DISPUTE_FEES, Role.FEE_TAX, Role.FEES_PREPAID)]
@@ -41,6 +41,10 @@ _POSTED = (
     )
     .group_by(_E.key, _E.kind, _L.role)
 )
+_OUT = select(PAIDOUT.c.movement, PAIDOUT.c.payout).where(
+    PAIDOUT.c.source == bindparam("source"), among(PAIDOUT.c.movement, "movements")
+)
+_AT_ONCE = 2000
 _APART = ":fees"  # an entry of fees alone, beside that of its movement
 
 
@@ -64,4 +68,19 @@ def posted(database: Database, source: str, ids: Sequence[str], currency: str) -
             one.net += int(minor)
         else:
             one.fees += int(minor)
+    return found
+
+
+def note_paid_out(database: Database, source: str, payout: str, movements: Sequence[str]) -> None:
+    """Keep what a payout pays out, by ledger ids; what the gateway said last counts."""
+    with database.writing():
+        database.upsert(PAIDOUT, [(source, movement, payout) for movement in dict.fromkeys(movements)])
+
+
+def paid_out(database: Database, source: str, movements: Sequence[str]) -> dict[str, str]:
+    """By ledger id, the payout that pays a movement out, of those of which the gateway has said it."""
+    found: dict[str, str] = {}
+    for start in range(0, len(movements), _AT_ONCE):
+        batch = list(movements[start : start + _AT_ONCE])
+        found |= dict(database.rows(_OUT, source=source, movements=batch))
     return found

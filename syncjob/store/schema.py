@@ -13,7 +13,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from syncjob import __version__
 from syncjob.errors import Misconfigured, StateDamaged
 from syncjob.store.database import FENCE, Database
-from syncjob.store.tables import APPLICATION, BANKLINE, CALL, CODED, CUSTOMER, DELIVERY, MAPCOUNT, META, METADATA
+from syncjob.store.tables import APPLICATION, BANKLINE, CALL, CODED, CUSTOMER, DELIVERY, MAPCOUNT, META, METADATA, PAIDOUT
 
 _SCHEMA, _STEPS, _WRITTEN_BY = "schema", "schema steps done", "written by"
 _ALL = select(META.c.name, META.c.value)
@@ -72,12 +72,18 @@ def _runs_and_undone(database: Database) -> None:
             database.command(str(CreateIndex(index).compile(dialect=database.connection.dialect)))
 
 
+def _paid_out(database: Database) -> None:
+    for words in definitions(database, tables=(PAIDOUT,)):
+        database.command(words)
+
+
 # Version 1 is what `_create` made first; each later one is added here and to tables.py.
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(2, (_maps_of_documents, _customers_and_counts, _charts_of_documents)),
     Migration(3, (_payers_of_applications,)),
     Migration(4, (_bank_lines,)),
     Migration(5, (_runs_and_undone,)),
+    Migration(6, (_paid_out,)),
 )
 
 

@@ -455,6 +455,16 @@ class BankRow(Row, table=True):
     seen: int = _whole()
 
 
+class PaidOutRow(Row, table=True):
+    """Which payout pays a movement out, as the gateway said. Version 6."""
+
+    __tablename__ = "paidout"
+    __table_args__ = (_CLUSTERED,)
+    source: str = _text(key=True)
+    movement: str = _text(key=True)
+    payout: str = _text()
+
+
 class AuditRow(Row, table=True):
     """One line of the audit log; `chain` is the digest of this line and of the chain before it."""
 
@@ -481,4 +491,4 @@ DELIVERY, CALL, MEMBER, INVOICE = _table(DeliveryRow), _table(CallRow), _table(M
 MIRROR, BINDING, CODE, RUN = _table(MirrorRow), _table(BindingRow), _table(CodeRow), _table(RunRow)
 BALANCE, FACT, AUDIT = _table(BalanceRow), _table(FactRow), _table(AuditRow)
 CUSTOMER, MAPCOUNT, CODED = _table(CustomerRow), _table(MapCountRow), _table(CodedRow)
-BANKLINE = _table(BankRow)
+BANKLINE, PAIDOUT = _table(BankRow), _table(PaidOutRow)

@@ -188,6 +188,12 @@ class Stripe:
         """Read one object again by its id, or its tombstone. Raises RecordRefused where there is no such object."""
         return self._again.one(kind, id)
 
+    def pays_out_by_hand(self) -> bool | None:
+        """Whether the account's payout schedule is manual: Stripe itemises automatic payouts alone."""
+        answer = self._answers.get("/v1/account", expect=(403, 404))
+        interval = within(answer.body, "settings", "payouts", "schedule", "interval")
+        return interval == "manual" if answer.status == 200 and isinstance(interval, str) else None
+
     def composition(self, payout: str) -> list[PaidOut] | None:
         """What an automatic payout pays out, from the list of its balance transactions; Stripe itemises no manual one."""
         body = self._answers.object(self._answers.get(f"/v1/payouts/{payout}"), "payout")
