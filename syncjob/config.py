@@ -29,7 +29,7 @@ from syncjob.yamlfile import Node
 
 GROUPS = ("gateways", "accounting", "crm")
 _BOOKED = ("sales", "fees", "reverse_charge")  # how a gateway's money is booked
-_KEPT = ("mode", "mode_since", "late")  # how the sub-ledger comes to books
+_KEPT = ("mode", "mode_since", "late", "shadow")  # how the sub-ledger comes to books
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}", re.ASCII)
 _CLOCK = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])", re.ASCII)
 _KEYS = ("books_zone", "home_currency", "start", "nightly_at", "schedule", "state", "matching", "bank", *GROUPS)
@@ -198,7 +198,7 @@ def _booking(fields: Mapping[str, Node]) -> Booking:
         why = "mode_since is the instant from which on a summary is made, and none is"
         raise fields["mode_since"].wrong(why, "write mode: per_payout, per_day or hybrid, or leave the line out")
     late = Late(fields["late"].choice([one.value for one in Late])) if "late" in fields else Late.HOLD
-    return Booking(mode, since, late)
+    return Booking(mode, since, late, fields["shadow"].flag() if "shadow" in fields else False)
 
 
 def _matching(node: Node) -> Ladder:

@@ -55,6 +55,7 @@ _SAYS = {
     "fees": "How the gateway's fees come to the books: on the receipt (if nothing is said), each by itself, or once a month.",
     "mode": "How the sub-ledger comes to the books: a document per transaction (default), per payout, per day, or hybrid.",
     "mode_since": "The instant from which on summaries are made; what moved before is a document of its own.",
+    "shadow": "yes: everything is derived for these books and nothing sent; syncjob shadow holds what people book against it.",
     "late": "What becomes of what falls into a closed period: hold (if nothing is said), next_open_day, or approval.",
     "reverse_charge": "Percent of tax that you owe yourself on the gateway's fees, and deduct.",
 }
@@ -85,6 +86,7 @@ _SHAPES: Mapping[str, Schema] = {
     "reverse_charge": {"type": ["string", "number"]},
     "mode": {"enum": [one.value for one in Mode]},
     "mode_since": {"type": "string"},
+    "shadow": {"enum": ["yes", "no", True, False]},
     "late": {"enum": [one.value for one in Late]},
 }
 

@@ -74,6 +74,11 @@ def prepared(name: str, desk: Path) -> None:
         layout = "bank:\n  current:\n    columns: {date: Date, amount: Amount, currency: Currency, text: Text}\n"
         path.write_text(path.read_text(encoding="utf-8") + layout, encoding="utf-8")
         (desk / "statement.csv").write_text("Date,Amount,Currency,Text\n2026-10-10,24.32,EUR,PAYMENTS\n", encoding="utf-8")
+    if name.startswith("shadow"):  # books that nothing is sent to
+        path = desk / "shop" / "syncjob.yaml"
+        told = path.read_text(encoding="utf-8")
+        path.write_text(told.replace("connector: beancount\n", "connector: beancount\n    shadow: yes\n"), encoding="utf-8")
+        asked(desk, "run")
     if name.startswith("reconcile "):  # somebody took a receipt out of the books
         month = sorted((desk / "shop" / "books").glob("2*.beancount"))[0]
         text = month.read_text()

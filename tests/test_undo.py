@@ -271,6 +271,17 @@ def test_what_was_taken_back_stands_again_once_that_is_void_and_can_be_taken_bac
             assert store.undoing.lacking("books") == []
 
 
+def test_what_was_taken_back_keeps_its_texts_also_once_its_period_is_open(house: Customers) -> None:
+    house.clock = datetime(2026, 10, 12, 8, tzinfo=UTC)
+    house.books.closed = [CLOSED]
+    undo(house, Wish(keys=(RECEIPT,)), "books")
+    before = house.books.truth()
+    house.books.closed = []
+    house.stripe.pays("ch_1", "cus_A", names=["INV-1"], name="Another Name")
+    assert house.run(nightly=True).exit == EXIT_OK
+    assert house.books.truth() == before
+
+
 def test_books_without_journal_entries_refuse_it(house: Customers, monkeypatch: pytest.MonkeyPatch) -> None:
     house.clock = datetime(2026, 10, 12, 8, tzinfo=UTC)
     house.books.closed = [CLOSED]
@@ -340,6 +351,9 @@ def test_silence_is_settled_before_anything_else(
         house.run()
     assert house.books.truth() == []
     assert document(house, RECEIPT).is_undone
+    voids = {key for key in house.books.sent if b'"action":"void"' in house.books.bytes_of[key]}
+    # Where nothing arrived, and it is too late to send the same again, a search says so and another request goes out.
+    assert len(voids) == (2 if grade is not TargetClass.A and misfortune == "silence before write" else 1)
     redo(house, Wish(keys=(RECEIPT,)))
     assert house.run().exit == EXIT_OK
     assert house.books.truth() == before

@@ -41,6 +41,7 @@ VERBS = {
     ),
     "Evidence": (
         "reconcile.reconcile",
+        "shadow.shadow",
         "payouts.payouts",
         "bank.bank",
         "story.show",

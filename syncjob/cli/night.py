@@ -77,6 +77,7 @@ def gather(config: Config, store: Store, report: Report) -> Page:
         edits=tuple((target, one.key, one.why) for target, one in report.edits if not one.decided),
         known=tuple((target, one.key, f"{one.why} ({one.decided})") for target, one in report.edits if is_listed(one)),
         undone=tuple((block.name, *one) for block in config.of("accounting") for one in _undone(store, block.name)),
+        shadow=tuple((block.name, _shadow(store, block.name)) for block in config.of("accounting") if block.booking.shadow),
         payouts=tuple((name, words) for name in sources for words in _payouts(store, name, report, bank)),
         coverage=tuple((block.name, words) for block in config.of("gateways") for words in coverage(config, store, block.name)),
         not_covered=tuple((block.name, what) for block in config.of("gateways") for what in not_offered(store, block.name)),
@@ -89,16 +90,31 @@ def gather(config: Config, store: Store, report: Report) -> Page:
 
 def _undone(store: Store, target: str) -> list[tuple[str, str]]:
     """Each document that was undone and has not been sent again, with its price and what to do about it."""
+    from syncjob.jobs.shadowed import ended
     from syncjob.summary.render import named
 
-    by = {one.document: one for one in store.undoing.lacking(target)}
+    lacking, booked = store.undoing.lacking(target), ended(store, target)
+    by = {one.document: one for one in lacking if booked is None or one.day >= booked}
     said = []
+    if booked is not None and len({one.document for one in lacking}) > len(by):
+        number = len({one.document for one in lacking}) - len(by)
+        said.append((f"{number} of before {booked}", "people have booked while these books were in shadow"))
     for key, delivery in sorted(store.lookup(target, list(by)).items()):
         amount = price(delivery)
         how = f"taken back on {by[key].day}" if by[key].by != key else "void"
         worth = f"of {named(amount)} " if amount is not None else ""
         said.append((key, f"{worth}is {how} until it is sent again: syncjob redo"))
     return said
+
+
+def _shadow(store: Store, target: str) -> str:
+    """How what was derived for books stands beside what people booked there."""
+    from syncjob.jobs import shadow
+    from syncjob.reconcile.shadow import Kind
+
+    found = shadow.counts(store, target)
+    words = ", ".join(f"{found[kind.value]} {kind.value}" for kind in Kind if found.get(kind.value))
+    return f"{words or 'nothing was derived yet'}; see: syncjob shadow"
 
 
 def _payouts(store: Store, source: str, report: Report, bank: Banked) -> list[str]:

@@ -310,10 +310,14 @@ def _rows(config: Config, stands: Mapping[str, Json]) -> list[tuple[str, str]]:
         lacks = cast("list[str]", source["not_offered"])
         if lacks:
             rows.append(("", f"not offered there, so not covered: {', '.join(lacks)}"))
+    shadows = {block.name for block in config.of("accounting") if block.booking.shadow}
     for name, value in _map(stands["targets"]).items():
         target = _map(value)
         counts = {word: _map(target[word])["count"] for word in ("applied", "pending", "unknown", "parked")}
         undone = _map(target["undone"])["count"]
+        if name in shadows:
+            rows.append((name, f"in shadow: {counts['pending']} derived, nothing is sent; see: syncjob shadow"))
+            continue
         words = f"{counts['applied']} delivered, {counts['pending']} pending, {counts['unknown']} not known"
         later = f"; not before {_local(config, str(target['not_before']))}" if target["not_before"] else ""
         words += f", {counts['parked']} held{_priced(_map(target['parked']))}{f', {undone} undone' if undone else ''}"

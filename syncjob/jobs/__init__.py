@@ -21,7 +21,7 @@ from syncjob.errors import (
     TryLater,
     exit_code,
 )
-from syncjob.jobs import charts, nights, reconciling
+from syncjob.jobs import charts, nights, reconciling, shadow
 from syncjob.jobs.bills import post_bills
 from syncjob.jobs.customers import link_by_email
 from syncjob.jobs.delivery import deliver, locks_of, recover, remembered_locks
@@ -108,6 +108,7 @@ def run(
     _same_names(job)
     job = replace(job, rules=with_starts(job.rules, job.store, [one.name for one in job.sources]))
     refuse_moved_start(job)
+    shadow.refuse_unended(job)
     with job.store.run_lock():
         number = job.store.start_run(kind, started)
         legs: list[Leg] = []
@@ -176,6 +177,9 @@ def _stages(job: Job, sources: tuple[Source, ...], sinks: tuple[Sink, ...], way:
     if way.dry:
         return []
     for sink in ready:
+        if sink.ledger.booking.shadow:
+            shadow.begin(job, sink)
+            continue
         if not _guarded(sink.name, tally, partial(_look_again, job, sink, way.deadline, tally)):
             continue
         _guarded(sink.name, tally, partial(deliver, job, sink, way.deadline, tally))
@@ -361,7 +365,11 @@ def _standing(job: Job, tally: Tally, *, dry: bool) -> None:
     left = job.store.unfinished()
     if left.get(Status.HELD) or left.get(Status.UNKNOWN):
         tally.codes.add(EXIT_HELD)
-    tally.add("pending", left.get(Status.PLANNED, 0) + left.get(Status.SENDING, 0))
+    in_shadow = {sink.name for sink in job.sinks if sink.ledger.booking.shadow}
+    counts = job.store.counts() if in_shadow else {}
+    derived = sum(n for (name, _, word), n in counts.items() if name in in_shadow and word == Status.PLANNED)
+    tally.add("in shadow", derived)
+    tally.add("pending", left.get(Status.PLANNED, 0) + left.get(Status.SENDING, 0) - derived)
     # What waits for something held or undone waits for a person; anything else that is left goes on by itself in the next run.
     if tally.counts.get("pending") and EXIT_HELD not in tally.codes and not dry:
         tally.codes.add(EXIT_HELD if job.store.undoing.is_any else EXIT_TRANSIENT)

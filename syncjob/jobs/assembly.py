@@ -12,6 +12,7 @@ from syncjob import mapping, secrets
 from syncjob.config import Config
 from syncjob.http import Http, Meter
 from syncjob.jobs.job import Job, Sink, Source
+from syncjob.jobs.opening import with_starts
 from syncjob.plan import Ledger, Rules
 from syncjob.store import Store
 
@@ -41,16 +42,17 @@ def assemble(config: Config, store: Store, environ: Mapping[str, str]) -> Job:
             kinds = frozenset(target.promises.kinds)
             sinks.append(Sink(target, Ledger(block.name, target_map, group == "accounting", kinds, block.booking)))
     ledgers = tuple(sink.ledger for sink in sinks)
+    rules = Rules(
+        *(config.zone, config.home_currency, config.start, config.chart, ledgers),
+        treatments=treatments,
+        ladder=config.matching,
+    )
     return Job(
         home=config.home,
         store=store,
         sources=tuple(sources),
         sinks=tuple(sinks),
-        rules=Rules(
-            *(config.zone, config.home_currency, config.start, config.chart, ledgers),
-            treatments=treatments,
-            ladder=config.matching,
-        ),
+        rules=with_starts(rules, store, [one.name for one in sources]),
         nightly_at=config.nightly_at,
         now=lambda: datetime.now(UTC),
         monotonic=time.monotonic,

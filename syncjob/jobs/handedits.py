@@ -9,6 +9,7 @@ from typing import Any
 
 from syncjob.jobs.deciding import Decision, decisions
 from syncjob.jobs.job import Job, Sink
+from syncjob.jobs.shadowed import ended
 from syncjob.model import Delivery, digest
 from syncjob.moment import business_date
 from syncjob.money import Money
@@ -26,7 +27,7 @@ def find(job: Job, sink: Sink, accounts: Collection[str] = ()) -> list[Edit]:
     """
     books = sink.target
     found = [*_ours(job, sink, books)] if isinstance(books, Changes) else []
-    found += _of_others(job, books, accounts) if isinstance(books, Foreign) and accounts else []
+    found += _of_others(job, sink.name, books, accounts) if isinstance(books, Foreign) and accounts else []
     known = decisions(job.store, sink.name)
     return [_decided(one, known.get(one.key)) for one in found]
 
@@ -93,10 +94,11 @@ def _strangers(now: list[Standing], delivery: Delivery | None) -> Iterator[Edit]
     yield from (foreign(one, f"{why}: {one.place}") for one in now)
 
 
-def _of_others(job: Job, books: Foreign, accounts: Collection[str]) -> list[Edit]:
+def _of_others(job: Job, target: str, books: Foreign, accounts: Collection[str]) -> list[Edit]:
     """Entries of others since the cut-over one by one, those of before it as one: they are what the books began with."""
     start = min((job.rules.since(source.name) for source in job.sources), default=job.rules.start)
     first = business_date(start, job.rules.zone)
+    first = max(first, ended(job.store, target) or first)  # until then people booked it all themselves
     found: list[Edit] = []
     before: list[Standing] = []
     for one in books.foreign(accounts):

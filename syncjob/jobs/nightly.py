@@ -8,11 +8,12 @@ from datetime import date, datetime, time, timedelta, tzinfo
 from syncjob.errors import EXIT_HELD, EXIT_OK
 from syncjob.jobs import charts
 from syncjob.jobs.job import Job, Sink, Source
+from syncjob.jobs.shadowed import ended
 from syncjob.model import Role
 from syncjob.moment import business_date, month_end
 from syncjob.money import Money
 from syncjob.plan.crm import state
-from syncjob.ports import AccountingTarget, Assertion, Balances, Closing, InvoiceState
+from syncjob.ports import AccountingTarget, Assertion, Balances, Closing, Foreign, InvoiceState
 from syncjob.reconcile import Edit, Leg, Movement, books_legs, gateway_legs
 from syncjob.store import Store
 from syncjob.timetable import night_of
@@ -120,14 +121,28 @@ def close_books(job: Job, sink: Sink, today: date) -> None:
         while day < today:
             days.append(day)
             day = month_end(day + timedelta(days=1))
+        booked = _booked_by_people(job, sink, today)
         for day in (*days, max(span[1], today)):
-            for (account, currency), minor in sorted(_by_account(job, sink.name, day, delivered=True).items()):
-                assertions.append(Assertion(day, account, Money(minor, currency)))
+            sums = _by_account(job, sink.name, day, delivered=True)
+            for (account, currency), minor in sorted(sums.items()):
+                theirs = sum(m for on, place, m in booked if on <= day and place == (account, currency))
+                assertions.append(Assertion(day, account, Money(minor + theirs, currency)))
     states = (
         InvoiceState(one.number, one.customer, one.total, one.total - one.open + brought, state(one, brought))
         for one, brought in job.store.invoice_states(sink.name)
     )
     sink.target.close(assertions, states)
+
+
+def _booked_by_people(job: Job, sink: Sink, today: date) -> list[tuple[date, tuple[str, str], int]]:
+    """What people booked on these accounts before syncjob did, in books that were in shadow: it belongs to the balance."""
+    since = ended(job.store, sink.name)
+    if since is None or not isinstance(sink.target, Foreign):
+        return []
+    every = sink.target.foreign(balance_accounts(job, sink, today))
+    return [
+        (one.day, (account, money.currency), money.minor) for one in every if one.day < since for account, money in one.postings
+    ]
 
 
 def clock(job: Job) -> datetime:

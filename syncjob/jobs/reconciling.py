@@ -24,7 +24,7 @@ from syncjob.errors import (
     TryLater,
     exit_code,
 )
-from syncjob.jobs import handedits
+from syncjob.jobs import handedits, shadow
 from syncjob.jobs.coverage import coverage
 from syncjob.jobs.job import Deadline, Job, Sink, Source, Tally
 from syncjob.jobs.nightly import (
@@ -140,6 +140,10 @@ def _tell(leg: Leg, tally: Tally) -> None:
 
 
 def _books(job: Job, sink: Sink, day: date, legs: list[Leg], tally: Tally, *, closing: bool) -> None:
+    if sink.ledger.booking.shadow:
+        if closing:
+            shadow.note(job, sink)
+        return  # nothing of ours stands there: nothing is to be proven
     if closing:
         close_books(job, sink, day)
     edits = handedits.find(job, sink, balance_accounts(job, sink, day))

@@ -203,6 +203,7 @@ def reversal(step: Step, maker: Maker, before: Delivery | None, now: datetime) -
 def given_up(one: Delivery, now: datetime) -> Delivery:
     """A document that never reached its target and never shall: as if it had been undone."""
     none = one._replace(action=Action.VOID, status=Status.DELIVERED, due=None, attempts=0, call="", problem=None)
+    none = none._replace(undone=one.undone + 1)
     return _noted(none, now, "given up before it was sent")
 
 

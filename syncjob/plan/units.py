@@ -39,6 +39,7 @@ class Booking:
     mode: Mode = Mode.PER_TRANSACTION
     since: datetime | None = None
     late: Late = Late.HOLD  # what becomes of what falls into a closed period
+    shadow: bool = False  # everything is derived, nothing is sent, and what people book is held against it
 
     def summarises(self, entry: Entry, matched: frozenset[str] = frozenset()) -> bool:
         """Whether an entry belongs into a summary; `matched` are the movements that pay an invoice or give its money back."""

@@ -195,6 +195,7 @@ class Page:
     edits: tuple[tuple[str, str, str], ...] = ()  # (target, document, what a person did to it in the books)
     known: tuple[tuple[str, str, str], ...] = ()  # the same of those that a person knows and wants to see listed
     undone: tuple[tuple[str, str, str], ...] = ()  # (target, document, what was undone of it)
+    shadow: tuple[tuple[str, str], ...] = ()  # (books in shadow, how what was derived stands beside what people booked)
     payouts: tuple[tuple[str, str], ...] = ()  # (gateway account, how many payouts are what they pay out, or which is not)
     coverage: tuple[tuple[str, str], ...] = ()  # (gateway account, up to when which feeds are complete, with their gaps)
     map_warnings: tuple[MapWarning, ...] = ()

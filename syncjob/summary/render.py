@@ -80,6 +80,7 @@ def render(
     said = [*_verdict(page, locale, brief=brief), *_lacks(page)]
     said += [*_edits("Changed by hand in", page.edits, held_lines_max), *_edits("Known in", page.known, held_lines_max)]
     said += _edits("Undone in", page.undone, held_lines_max)
+    said += [(f"Shadow of {target}:", f"{words}.") for target, words in page.shadow]
     said += [] if brief else [("Payouts:", f"{source}: {words}.") for source, words in page.payouts]
     said += [] if brief else [("Coverage:", f"{source}: {words}.") for source, words in page.coverage]
     said += _held(page, locale, held_lines_max, brief=brief)
