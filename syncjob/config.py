@@ -23,12 +23,12 @@ from syncjob.plan.locking import Late
 from syncjob.plan.units import PER_TRANSACTION, Booking, Mode
 from syncjob.ports import Options
 from syncjob.posting import rules
-from syncjob.posting.rules import Fees, PostingRules, Sales, Treatment
+from syncjob.posting.rules import Fees, PostingRules, Revenue, Sales, Schedule, Treatment
 from syncjob.redact import Secret
 from syncjob.yamlfile import Node
 
 GROUPS = ("gateways", "accounting", "crm")
-_BOOKED = ("sales", "fees", "reverse_charge")  # how a gateway's money is booked
+_BOOKED = ("sales", "fees", "reverse_charge", "revenue", "deferred")  # how a gateway's money is booked
 _KEPT = ("mode", "mode_since", "late", "shadow")  # how the sub-ledger comes to books
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}", re.ASCII)
 _CLOCK = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])", re.ASCII)
@@ -54,6 +54,8 @@ class Block:
     sales: Sales = Sales.INVOICED_IN_BOOKS  # gateways only: where the sales behind its payments are recorded
     fees: Fees = Fees.ON_RECEIPT
     reverse_charge: Percent | None = None
+    revenue: Revenue = Revenue.ON_PAYMENT
+    schedule: Schedule = Schedule.ENTRIES
     booking: Booking = PER_TRANSACTION  # books only: how the sub-ledger comes to them
 
 
@@ -77,7 +79,8 @@ class Config:
 
     def treatment(self, block: Block) -> Treatment:
         """How a gateway account is booked."""
-        return Treatment(self.posting, block.connector, block.sales, block.fees, block.reverse_charge)
+        fees = (block.sales, block.fees, block.reverse_charge)
+        return Treatment(self.posting, block.connector, *fees, block.revenue, block.schedule)
 
     def of(self, group: str) -> tuple[Block, ...]:
         """The blocks of one group, in the order in which they are written."""
@@ -187,7 +190,12 @@ def _booked(block: Block, body: Node, fields: Mapping[str, Node]) -> Block:
     sales = Sales(fields["sales"].choice(Sales))
     fees = Fees(fields["fees"].choice(Fees)) if "fees" in fields else Fees.ON_RECEIPT
     rate = _placed(fields["reverse_charge"], Percent.of) if "reverse_charge" in fields else None
-    return replace(block, sales=sales, fees=fees, reverse_charge=rate)
+    revenue = Revenue(fields["revenue"].choice(Revenue)) if "revenue" in fields else Revenue.ON_PAYMENT
+    schedule = Schedule(fields["deferred"].choice(Schedule)) if "deferred" in fields else Schedule.ENTRIES
+    if revenue is not Revenue.ON_PAYMENT and sales is not Sales.RECORDED_HERE:
+        why = f"revenue is {revenue.value}, and no sale is recorded here"
+        raise fields["revenue"].wrong(why, "write sales: recorded_here, or leave the line out")
+    return replace(block, sales=sales, fees=fees, reverse_charge=rate, revenue=revenue, schedule=schedule)
 
 
 def _booking(fields: Mapping[str, Node]) -> Booking:

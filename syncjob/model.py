@@ -126,6 +126,15 @@ class Fee:
 
 
 @dataclass(frozen=True, slots=True)
+class Service:
+    """A service that a payment pays for: from when up to when (UTC), and its share of the price, as a weight."""
+
+    start: datetime
+    end: datetime
+    weight: int
+
+
+@dataclass(frozen=True, slots=True)
 class Reference:
     """A document number or id that a payment names, and the place where it was found ("metadata.invoice_number").
 
@@ -170,7 +179,7 @@ class Transaction:
     customer: str = ""
     references: tuple[Reference, ...] = ()
     description: str = ""
-    period: tuple[datetime, datetime] | None = None
+    services: tuple[Service, ...] = ()  # what is paid for in advance, as far as the gateway says for which time
     reverses: str = ""
     final: bool = True
 

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from email.utils import parsedate_to_datetime
 
 from dateutil import parser, tz
+from dateutil.relativedelta import relativedelta
 
 from syncjob.errors import Misconfigured, RecordRefused
 
@@ -135,6 +136,11 @@ def month_end(day: date) -> date:
     """The last day of the month a day lies in."""
     first_of_next = date(day.year + day.month // 12, day.month % 12 + 1, 1)
     return first_of_next - timedelta(days=1)
+
+
+def months_after(day: date, number: int) -> date:
+    """The same day so many months later, or the last one of that month where it has no such day."""
+    return day + relativedelta(months=number)
 
 
 @dataclass(frozen=True, slots=True)

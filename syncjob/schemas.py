@@ -17,7 +17,7 @@ from syncjob.mapping.shapes import FLAG, TEXT, Schema, closed, document, one_or_
 from syncjob.model import FactKind, Kind, Role
 from syncjob.plan.locking import Late
 from syncjob.plan.units import Mode
-from syncjob.posting.rules import BALANCES, COUNTERED, FEE_ROLES, Fees, Sales
+from syncjob.posting.rules import BALANCES, COUNTERED, FEE_ROLES, Fees, Revenue, Sales, Schedule
 
 POSTING = "posting.yaml"
 SYNCJOB_YAML = "syncjob.yaml"
@@ -57,6 +57,8 @@ _SAYS = {
     "mode_since": "The instant from which on summaries are made; what moved before is a document of its own.",
     "shadow": "yes: everything is derived for these books and nothing sent; syncjob shadow holds what people book against it.",
     "late": "What becomes of what falls into a closed period: hold (if nothing is said), next_open_day, or approval.",
+    "revenue": "When a sale recorded here is revenue: on payment (if nothing is said), or over its time, by day or per period.",
+    "deferred": "Who brings deferred revenue to revenue: syncjob by entries (default), or you by the exported schedule.",
     "reverse_charge": "Percent of tax that you owe yourself on the gateway's fees, and deduct.",
 }
 _SHAPES: Mapping[str, Schema] = {
@@ -84,6 +86,8 @@ _SHAPES: Mapping[str, Schema] = {
     "sales": {"enum": [one.value for one in Sales]},
     "fees": {"enum": [one.value for one in Fees]},
     "reverse_charge": {"type": ["string", "number"]},
+    "revenue": {"enum": [one.value for one in Revenue]},
+    "deferred": {"enum": [one.value for one in Schedule]},
     "mode": {"enum": [one.value for one in Mode]},
     "mode_since": {"type": "string"},
     "shadow": {"enum": ["yes", "no", True, False]},

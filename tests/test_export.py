@@ -67,7 +67,7 @@ def keys_in(cell):
 # ---------------------------------------------------------------- what stands in them
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, "schedule"])
 def test_the_page_about_exports_names_exactly_the_columns_in_their_order(busy, capsys, name):
     told = re.findall(r"^\| `(\w+)` \|", DOCS.split(f"\n## {name}\n")[1].split("\n## ")[0], re.MULTILINE)
     main(["export", name, "--home", str(busy), "--from", "1999-01-01", "--to", "1999-01-01"])

@@ -25,6 +25,7 @@ MOVEMENT = {
 }
 PERSONAL = "personal: {charge: {person: customer, fields: [billing_details.email, billing_details.name, receipt_email]}}"
 JOINS = "    joins: {origin: {from: source, record: [charge, refund]}}"
+INVOICE = "invoice_payment: {from: origin.payment_intent, record: invoice_payment, where: payment.payment_intent}"
 FACT = ["facts:", "  - record: subscription", "    kind: {value: customer}", "    occurred: {from: created, as: unix_seconds}"]
 
 FIELDS = {
@@ -51,7 +52,8 @@ def gateway_map(home: Path, line: str) -> GatewayMap:
     name = line.split(":")[0]
     rules = [f"    {field}: {rule}" for field, rule in MOVEMENT.items() if field != name]
     fact = FACT if name == "amount" else []
-    text = ["gateway: stripe", PERSONAL, "movements:", "  - record: balance_transaction", JOINS, *rules, *fact]
+    joins = JOINS.replace("}}", f"}}, {INVOICE}}}") if "invoice_payment" in line else JOINS
+    text = ["gateway: stripe", PERSONAL, "movements:", "  - record: balance_transaction", joins, *rules, *fact]
     write(home, "gateways/stripe.yaml", [*text, f"    {line}"])
     return load_gateway("stripe", home)
 

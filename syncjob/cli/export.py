@@ -77,6 +77,21 @@ def journal(kind: str, since: str, until: str, source: str, target: str, out: Pa
     return _exported("journal", kind, since, until, source, target, out)
 
 
+@verb("schedule", "syncjob export schedule --out deferred.csv")
+@_format
+@_since
+@_until
+@_source
+@_out
+def schedule(kind: str, since: str, until: str, source: str, out: Path | None) -> int:
+    """Write the schedule of deferred revenue: what each sale earns, month by month.
+
+    Of sales that are recorded here and paid in advance (revenue: by_day or per_period in syncjob.yaml). `month` is the last day
+    of each; the amounts of a sale sum to its total to the last cent.
+    """
+    return _exported("schedule", kind, since, until, source, "", out)
+
+
 @verb("documents", "syncjob export documents --target books --out documents.csv")
 @_format
 @_since
@@ -221,8 +236,11 @@ def _text(file: BinaryIO) -> Iterator[TextIO]:
 
 export = Verbs(
     "export",
-    commands=[transactions, entries, documents, journal, crm],
-    sections={"For an auditor": ("transactions", "entries", "documents", "journal"), "Commands": ("crm",)},
+    commands=[transactions, entries, documents, journal, schedule, crm],
+    sections={
+        "For an auditor": ("transactions", "entries", "documents", "journal", "schedule"),
+        "Commands": ("crm",),
+    },
     help="""Write transactions, entries, documents or the CRM as CSV or JSON lines, the entries as a journal, too.
 
     The rows can be joined: transactions by their entry, entries by their documents, documents by the target's own ids. Columns

@@ -112,10 +112,10 @@ def _wrapped(words: str, indent: int) -> list[str]:
 @click.option("--before", "day", required=True, metavar="DAY", help="What is dated before this day people have booked.")
 @click.option("--target", default="", metavar="NAME", help="Which books, where several are in shadow.")
 def end(day: str, target: str) -> None:
-    """Leave the shadow: what people have booked is given up, the rest is sent.
+    """Leave the shadow at a day.
 
-    Take shadow: yes out of syncjob.yaml as well; the next run then sends what is dated DAY or later. What is older stays in the
-    sub-ledger as booked by people. Who said so is written down.
+    What is dated before it people have booked: it is given up, and stays in the sub-ledger. Take shadow: yes out of the file
+    as well; the next run then sends what is dated DAY or later. Who said so is written down.
     """
     from datetime import date
 

@@ -36,7 +36,8 @@ def undo(run: int | None, keys: tuple[str, ...], target: str, everything: bool, 
     balances are proven. The sub-ledger keeps what happened at the gateway; what was undone is named on the nightly page until
     it is sent again: syncjob redo.
 
-    An undo that was interrupted goes on with the next run, or when it is given again.
+    An undo that was interrupted goes on with the next run, or when it is given again. Ends with 3 where something cannot be
+    undone or waits, with 5 where books or CRM cannot be reached.
     """
     from syncjob.cli.house import assembled, configured, opened, who
     from syncjob.cli.running import progress

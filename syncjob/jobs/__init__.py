@@ -33,6 +33,7 @@ from syncjob.jobs.opening import is_open, open_books, refuse_moved_start, with_s
 from syncjob.jobs.payouts import tie_payouts
 from syncjob.jobs.planning import plan_dirty
 from syncjob.jobs.poll import poll
+from syncjob.jobs.recognition import recognise
 from syncjob.jobs.summaries import summarise
 from syncjob.model import Delivery, Status, Stream
 from syncjob.plan.units import Mode
@@ -168,6 +169,7 @@ def _stages(job: Job, sources: tuple[Source, ...], sinks: tuple[Sink, ...], way:
         open_books(job, one, tally, look_again=way.at_night or way.intake is not None)
         if way.at_night and one in read:
             post_bills(job, one)
+            recognise(job, one)
     by_payout = any(sink.ledger.books and sink.ledger.booking.mode is Mode.PER_PAYOUT for sink in ready)
     for one in read if by_payout and way.at_night and not way.dry else ():
         _guarded(one.name, tally, partial(tie_payouts, job, one, way.deadline, tally, every=True))

@@ -8,11 +8,12 @@ from datetime import datetime, tzinfo
 
 from syncjob.errors import RecordRefused
 from syncjob.mapping.paths import Read, Scope, dig
-from syncjob.model import Fee, digest
+from syncjob.model import Fee, Service, digest
 from syncjob.moment import from_day, from_local, from_seconds, from_text
 from syncjob.money import Money, from_decimal, from_gateway
 
 FEE_PARTS = ("amount", "currency", "type")
+SERVICE_PARTS = ("amount", "period.start", "period.end")
 ITEM_PARTS = ("quantity", "price.unit_amount", "price.currency")
 _NUMBERS_MAX = 20
 _TEXT_MAX = 5000
@@ -189,7 +190,36 @@ def items_total(gateway: str, name: str, read: Read) -> Callable[[Scope], Money 
     return converted
 
 
-LISTS: Mapping[str, Callable[[str, str, Read], Callable[[Scope], object]]] = {"fees": fees, "items_total": items_total}
+def service_periods(gateway: str, name: str, read: Read) -> Callable[[Scope], tuple[Service, ...]]:  # noqa: ARG001 - called like the others
+    """For which time each line of an invoice is, and its amount as a weight; none where a line does not say."""
+
+    def one(raw: object) -> Service:
+        amount, start, end = (dig(raw, tuple(part.split("."))) for part in SERVICE_PARTS)
+        if type(amount) is not int:
+            raise RecordRefused(f"{name} holds an amount that is not a whole number")
+        try:
+            return Service(from_seconds(start), from_seconds(end), amount)
+        except RecordRefused as refused:
+            raise RecordRefused(f"{name}: {refused}") from None
+
+    def converted(scope: Scope) -> tuple[Service, ...]:
+        raw = read(scope)
+        if raw is None:
+            return ()
+        if not isinstance(raw, (list, tuple)):
+            raise RecordRefused(f"{name} is {kind_of(raw)}, not a list of lines")
+        said = all(dig(item, ("period", word)) is not None for item in raw for word in ("start", "end"))
+        return tuple(map(one, raw)) if said else ()
+
+    return converted
+
+
+LISTS: Mapping[str, Callable[[str, str, Read], Callable[[Scope], object]]] = {
+    "fees": fees,
+    "items_total": items_total,
+    "service_periods": service_periods,
+}
+PARTS: Mapping[str, tuple[str, ...]] = {"fees": FEE_PARTS, "items_total": ITEM_PARTS, "service_periods": SERVICE_PARTS}
 
 
 def guest(index: int, name: str, email: Read, full_name: Read | None) -> Callable[[Scope], str | None]:

@@ -18,8 +18,6 @@ from syncjob.mapping.rules import CONDITIONS
 from syncjob.model import Reading, Record, Stream, Transaction
 from syncjob.yamlfile import Node, Place
 
-_PARTS: Mapping[str, Sequence[str]] = {"fees": conversions.FEE_PARTS, "items_total": conversions.ITEM_PARTS}
-
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -156,7 +154,8 @@ def _told(block: Block, field: str, value: object, rule: Node, scope: Scope, num
     conversion = words["as"].text() if "as" in words else ""
     for path in words["from"].one_or_more():
         is_landed = path.text().startswith("landed.")
-        reader = block.paths.landed(path) if is_landed else block.paths.reader(path, parts=_PARTS.get(conversion, ()))
+        parts = conversions.PARTS.get(conversion, ())
+        reader = block.paths.landed(path) if is_landed else block.paths.reader(path, parts=parts)
         raw = reader[1](scope)
         if raw is None or raw == "":
             continue

@@ -23,10 +23,9 @@ OF = {  # id -> whose
     "books_customer": "books customer",
     "crm_contact": "crm contact",
 }
+_OURS = ("application", "opening", "fee_bill", "recognition", "reversal")  # kinds of entries that no gateway tells
 WORDS = {  # a closed list of words -> the words
-    "kind": tuple(
-        dict.fromkeys((*(one.value for one in (*Kind, *FactKind)), "application", "opening", "fee_bill", "reversal"))
-    ),
+    "kind": tuple(dict.fromkeys((*(one.value for one in (*Kind, *FactKind)), *_OURS))),
     "status": (
         *("paid", "part refunded", "refunded", "failed", "disputed", "dispute lost"),
         *("open", "won", "lost", "done"),  # of a task

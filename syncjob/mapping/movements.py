@@ -39,6 +39,7 @@ FIELDS = {  # field -> (type of value, whether it must be there)
     "sale_total": ("money", False),
     "sale_before_tax": ("money", False),
     "product": ("text", False),
+    "services": ("list of services", False),
     "customer": ("text", False),
     "description": ("text", False),
 }
@@ -84,8 +85,8 @@ class Movements(Block):
         self.paid_out = fields["paid_out"]
         self.gross, self.fees, self.fee, self.net = fields["gross"], fields["fees"], fields["fee"], fields["net"]
         self.presented, self.description = fields["presented"], fields["description"]
-        self.sale_total, self.sale_before_tax, self.product = (
-            fields[name] for name in ("sale_total", "sale_before_tax", "product")
+        self.sale_total, self.sale_before_tax, self.product, self.services = (
+            fields[name] for name in ("sale_total", "sale_before_tax", "product", "services")
         )
         if ("sale_total" in self.words) is not ("sale_before_tax" in self.words):
             odd = "sale_total" if "sale_total" in self.words else "sale_before_tax"
@@ -136,6 +137,7 @@ class Movements(Block):
             references=references,
             description=self.description(scope) or "",
             product=(self.product(scope) or "") if is_sale else "",
+            services=(self.services(scope) or ()) if is_sale and not further else (),
             taxes=self._taxes(presented or gross, scope) if is_sale and not further else (),
         )
         return self._dated(made) if self.dating else made

@@ -35,6 +35,7 @@ MAKES = {  # conversion -> the type of value it makes
     "decimal": "money",
     "items_total": "money",
     "fees": "list of fees",
+    "service_periods": "list of services",
     "unix_seconds": "instant",
     "iso_instant": "instant",
     "local_time": "instant",
@@ -195,8 +196,8 @@ class Rules:
 
     def _converted(self, rule: Node, words: Mapping[str, Node], conversion: str, field: str) -> Value:
         _only(words, "from", "as", *CONDITIONS, *_BELONGS.get(conversion, ()))
-        if conversion in ("fees", "items_total"):
-            parts = conversions.FEE_PARTS if conversion == "fees" else conversions.ITEM_PARTS
+        if conversion in conversions.LISTS:
+            parts = conversions.PARTS[conversion]
             reader = self._paths.reader(words["from"], parts=parts)
             sources.listing(self._paths, words["from"], parts)
             return conversions.LISTS[conversion](self._gateway, *reader)

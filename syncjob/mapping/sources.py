@@ -31,7 +31,8 @@ _INTO = {  # our field -> what may stand there
     "subdivision": ("subdivision", "text"),
     **dict.fromkeys(("line1", "line2", "postal_code", "city"), ("text",)),
 }
-_PARTS = {"amount": "money", "currency": "currency", "type": "enum", "quantity": "number"}  # of the items of a list
+_PARTS = {"amount": "money", "currency": "currency", "type": "enum", "quantity": "number"}
+_PARTS |= {"period.start": "seconds", "period.end": "seconds"}  # of the items of a list
 _CURES = {
     "money": "as: money",
     "decimal": "as: decimal",

@@ -144,6 +144,12 @@ _WORDS = (
         "amount: {from: items.data, as: items_total}",
     ),
     Word(
+        "service_periods",
+        "conversion",
+        "For which time each line of an invoice is, and its amount as a weight; none where a line does not say.",
+        "services: {from: invoice_payment.invoice.lines.data, as: service_periods}",
+    ),
+    Word(
         "fees",
         "conversion",
         "The list of single fees with their types; a fee of type tax is tax.",

@@ -54,6 +54,7 @@ from syncjob.posting import (
     together,
     undo,
 )
+from syncjob.posting.recognition import Share, given_back, shares
 from syncjob.posting.rules import APPLIED, Treatment, usual
 
 
@@ -386,7 +387,7 @@ def _apply(
         if earlier is not None:
             day = max(day, earlier.date)  # nothing is undone before it was done
         day = rules.open_day(day)
-        entry = apply(one, application, day, _tax(one, application, day, known, rules, [*known.entries, *entries]))
+        entry = apply(one, application, day, *_sale(one, application, day, known, rules, [*known.entries, *entries]))
         if earlier is not None and earlier.lines == entry.lines:
             continue  # decided anew, to the same end
         if earlier is not None:
@@ -396,23 +397,26 @@ def _apply(
     return applications, entries
 
 
-def _tax(
+def _sale(
     one: Transaction, application: Application, day: date, known: Known, rules: Rules, entries: Sequence[Entry]
-) -> Money | None:
-    """The tax in what no invoice gets, where that is a sale that is recorded here, or one given back; else None."""
+) -> tuple[Money | None, tuple[Share, ...]]:
+    """The tax in what no invoice gets, where that is a sale recorded here or one given back, and the times that it is for."""
     if one.kind is Kind.PAYMENT:
         person = next((p for p in known.reading.people if p.id == one.customer), None)
         country = (person.address.country or person.country) if person is not None else ""
-        return tax_of_sale(one, application, rules.how(known.source), country, day)
+        how = rules.how(known.source)
+        return tax_of_sale(one, application, how, country, day), shares(one.services, day, rules.zone, how.revenue)
     charge = one.parent or one.origin
     family = [t for t in known.reading.transactions if t.kind in APPLIED and (t.parent or t.origin) == charge]
     credit = sum((part.amount.minor for part in application.parts if not part.invoice), 0)
     if not credit:
-        return None
+        return None, ()
     paid = [_standing(movement_key(t.stream, t.id), entries) for t in family if t.kind is Kind.PAYMENT]
     others = [t for t in family if t.kind is not Kind.PAYMENT and t.id != one.id]
     back = [entry for t in others if (entry := _standing(movement_key(t.stream, t.id), entries)) is not None]
-    return tax_given_back(Money(credit, claim(one).currency), paid[0] if paid else None, back)
+    sold = paid[0] if paid else None
+    tax = tax_given_back(Money(credit, claim(one).currency), sold, back)
+    return tax, given_back(sold) if sold is not None else ()
 
 
 def _standing(movement: str, entries: Sequence[Entry]) -> Entry | None:

@@ -27,7 +27,10 @@ class Mode(StrEnum):
 
 # What a bank line or another document is compared with one by one, whatever the mode.
 _ALWAYS_ITS_OWN = frozenset(
-    {Kind.PAYOUT.value, Kind.PAYOUT_FAILURE.value, Kind.TOPUP.value, "payout_paid", "payout_failed", "opening", "fee_bill"}
+    {
+        *(Kind.PAYOUT.value, Kind.PAYOUT_FAILURE.value, Kind.TOPUP.value, "payout_paid", "payout_failed"),
+        *("opening", "fee_bill", "recognition"),
+    }
 )
 _CALLED = {"fees": "payment fee", "dispute_lost": "lost dispute", "reserve": "reserve movement"}
 

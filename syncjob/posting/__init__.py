@@ -15,12 +15,14 @@ from syncjob.model import BUCKETS, Application, Entry, Fact, FactKind, Kind, Lin
 from syncjob.moment import business_date, start_of
 from syncjob.moment import zone as zone_named
 from syncjob.money import Money, share
+from syncjob.posting.recognition import Share, split
 from syncjob.posting.rules import APPLIED, FEE_ROLES, Fees, PostingRules, Sales, Settles, Treatment, standard, usual
 
 _WEST, _EAST = timedelta(hours=12), timedelta(hours=14)  # how far zones lie behind and ahead of UTC
 REVERSE_CHARGE = "reverse charge"  # the reference of lines that no movement of money makes
 FEES = ":fees"  # ends the key of the entry that a movement's fees have where they are an expense of their own
 _CLAIMS = (Role.UNAPPLIED, Role.CONTROL)
+_SOLD = (Role.REVENUE, Role.DEFERRED_REVENUE)
 _RETURNS = (Kind.REFUND, Kind.REFUND_FAILURE)
 
 
@@ -162,20 +164,27 @@ def claim(transaction: Transaction) -> Money:
     return presented if presented is not None and presented.currency != transaction.gross.currency else transaction.gross
 
 
-def apply(transaction: Transaction, application: Application, day: date, tax: Money | None = None) -> Entry:
+def apply(
+    transaction: Transaction,
+    application: Application,
+    day: date,
+    tax: Money | None = None,
+    parts: Sequence[Share] = (),
+) -> Entry:
     """The entry of an application: from unapplied to the invoices it pays and to the customer's credit.
 
-    With `tax` (the share of what no invoice gets, signed alike) that share is a sale recorded here, or one given back.
+    With `tax` (the share of what no invoice gets, signed alike) that share is a sale recorded here, or one given back; `parts`
+    says how it is split by the times that it is for, if it is.
     """
     lines = [Line(Role.UNAPPLIED, claim(transaction))]
-    sale = Role.RETURNS if transaction.kind in _RETURNS else Role.REVENUE
+    sale = parts or (Share(Role.RETURNS if transaction.kind in _RETURNS else Role.REVENUE, "", 1),)
     for part in application.parts:
         if part.invoice:
             lines.append(Line(Role.RECEIVABLE, -part.amount, reference=part.invoice))
         elif tax is None:
             lines.append(Line(Role.CUSTOMER_CREDIT, -part.amount))
         else:
-            lines += [Line(sale, tax - part.amount), Line(Role.TAX, -tax)]
+            lines += [*split(tax - part.amount, sale), Line(Role.TAX, -tax)]
     if application.written_off is not None:
         lines.append(Line(Role.WRITE_OFF, application.written_off))
     return Entry(
@@ -213,11 +222,11 @@ def tax_given_back(amount: Money, paid: Entry | None, back: Sequence[Entry]) -> 
     `paid` is the payment's own application as it stands, `back` those of its other refunds: with the last cent of the sale
     the last cent of its tax is given back. None where the payment was no such sale.
     """
-    sold = [line.amount for line in paid.lines if line.role in (Role.REVENUE, Role.TAX)] if paid is not None else []
-    if paid is None or not any(line.role is Role.REVENUE for line in paid.lines) or sold[0].currency != amount.currency:
+    sold = [line.amount for line in paid.lines if line.role in (*_SOLD, Role.TAX)] if paid is not None else []
+    if paid is None or not any(line.role in _SOLD for line in paid.lines) or sold[0].currency != amount.currency:
         return None
-    gross, tax = -_total(paid, Role.REVENUE, Role.TAX), -_total(paid, Role.TAX)
-    returned = sum(_total(entry, Role.RETURNS, Role.REVENUE, Role.TAX) for entry in back) - amount.minor
+    gross, tax = -_total(paid, *_SOLD, Role.TAX), -_total(paid, Role.TAX)
+    returned = sum(_total(entry, Role.RETURNS, *_SOLD, Role.TAX) for entry in back) - amount.minor
     given = sum(_total(entry, Role.TAX) for entry in back)
     return Money(given - share(Money(tax, amount.currency), returned, gross).minor, amount.currency)
 

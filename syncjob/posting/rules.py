@@ -42,6 +42,21 @@ class Fees(StrEnum):
     MONTHLY_BILL = "monthly_bill"
 
 
+class Revenue(StrEnum):
+    """When a sale that is recorded here becomes revenue."""
+
+    ON_PAYMENT = "on_payment"
+    BY_DAY = "by_day"  # of the service's time, each day the same
+    PER_PERIOD = "per_period"  # each month of it the same, counted from its first day
+
+
+class Schedule(StrEnum):
+    """Who brings deferred revenue to revenue."""
+
+    ENTRIES = "entries"  # syncjob, by night, for each month that has ended
+    EXPORT = "export"  # somebody else, by the exported schedule
+
+
 @dataclass(frozen=True, slots=True)
 class Accounts:
     """Where a movement goes: the role across from the gateway's balance, and the role of the movement's own fees."""
@@ -114,6 +129,8 @@ class Treatment:
     sales: Sales = Sales.INVOICED_IN_BOOKS
     fees: Fees = Fees.ON_RECEIPT
     reverse_charge: Percent | None = None  # of fees on which the gateway charges no tax: what is owed and deducted at once
+    revenue: Revenue = Revenue.ON_PAYMENT
+    schedule: Schedule = Schedule.ENTRIES
 
     def of(self, transaction: Transaction) -> Accounts:
         """The accounts of a movement. Raises RecordRefused where the rules hold it for a person."""

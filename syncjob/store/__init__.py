@@ -31,6 +31,7 @@ from syncjob.store import (
     pairing,
     payouts,
     planning,
+    recognition,
     undoing,
 )
 from syncjob.store import subjects as order
@@ -272,6 +273,10 @@ class Store:
     def prepaid(self, source: str, through: date) -> dict[tuple[date, str, str], int]:
         """(day, currency, role) -> what of a source's fees stands prepaid, of entries dated up to a day."""
         return ledger.prepaid(self._database, source, through)
+
+    def deferred(self, source: str) -> tuple[list[recognition.Deferred], dict[str, dict[tuple[str, str], int]]]:
+        """What a source's sales deferred, by day; and by month and (currency, time) what was brought to revenue."""
+        return recognition.deferred(self._database, source)
 
     def without_document(self, target: str, source: str, through: date) -> list[Entry]:
         """The entries of a source dated up to a day that no document brings to a target, in the order of its ledger."""
