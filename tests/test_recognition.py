@@ -272,6 +272,18 @@ def test_a_refund_that_comes_late_makes_a_further_part_and_in_the_end_all_is_ear
     assert parts(yearly) == before
 
 
+def test_what_is_paid_late_is_earned_from_the_month_of_its_payment_on(yearly: Customers) -> None:
+    """Its service has begun before; nothing is earned before there is a sale."""
+    yearly.run(nightly=True)
+    yearly.clock = at("2026-11-03T08:00:00")
+    yearly.stripe.pays("ch_2", "cus_A", 119_00)
+    yearly.run(nightly=True)
+    assert parts(yearly) == {"2026-10:1": (OCTOBER, 7_12)}
+    yearly.clock = at("2026-12-01T08:00:00")
+    yearly.run(nightly=True)
+    assert parts(yearly)["2026-11:1"] == (date(2026, 11, 30), 8_22 + 15_34)  # 30 days of the first, 56 of the second
+
+
 def test_in_a_closed_month_it_is_posted_on_the_first_open_day_and_once(yearly: Customers) -> None:
     yearly.late = Late.NEXT_OPEN_DAY
     yearly.run(nightly=True)
