@@ -20,6 +20,7 @@ from test_modes import balances, house
 
 from syncjob.cli import main
 from syncjob.errors import EXIT_CONFIGURATION, EXIT_OK, Misconfigured
+from syncjob.jobs import assembly
 from syncjob.money import Money
 from syncjob.ports import Standing
 from syncjob.reconcile.shadow import WITHIN, Beside, Derived, Kind, beside
@@ -237,6 +238,18 @@ def test_without_books_in_shadow_the_cure_is_named(tmp_path: Path, capsys: pytes
     assert "no books are in shadow; write shadow: yes under them in syncjob.yaml" in capsys.readouterr().err
     assert main(["shadow", "end", "--before", "2026-10-20", "--home", str(home.folder)]) == EXIT_CONFIGURATION
     assert "books is not in shadow" in capsys.readouterr().err
+
+
+def test_books_that_do_not_show_what_others_booked_cannot_be_in_shadow(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with world() as url:
+        home = house(tmp_path / "home", url, "tidy", "shadow: yes")
+    monkeypatch.setattr(assembly, "Foreign", int)  # an ability that plain-text books have
+    capsys.readouterr()
+    assert main(["check", "--home", str(home.folder)]) == EXIT_CONFIGURATION
+    told = " ".join(capsys.readouterr().err.split())
+    assert re.search(r"syncjob\.yaml:\d+:3: books is in shadow, but these books do not show what others booked", told), told
 
 
 def test_told_as_a_value() -> None:

@@ -293,7 +293,7 @@ def test_a_state_of_version_1_keeps_what_it_holds(store: Store, store_url: str) 
     again = Store.open(store_url)
     assert list(again.lookup("books", [delivery("ch_1").key]).values()) == [delivery("ch_1")]
     assert [again.undoing.carried(run) for run in runs] == [{"books": [delivery("ch_1").key]}, {}]
-    assert (again.undoing.is_any, again.undoing.lacking("books")) == (False, [])
+    assert (again.undoing.is_waited_for, again.undoing.lacking("books")) == (False, [])
     assert again._database.command("SELECT count(*) FROM customer")[0][0] == 0
     assert again._database.command("SELECT count(*) FROM mapcount")[0][0] == 0
     assert again._database.command("SELECT count(*) FROM application WHERE customer <> ''")[0][0] == 0

@@ -103,6 +103,20 @@ class Verbs(click.Group):
                     formatter.write_dl(rows)
 
 
+def wrapped(words: str, indent: int) -> list[str]:
+    """Words in lines of a terminal's width, continued with a hanging indent; a key or path is never cut in two."""
+    import textwrap
+
+    return textwrap.wrap(
+        words,
+        80,
+        initial_indent=" " * indent,
+        subsequent_indent=" " * (indent + 4),
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
+
+
 def example(*lines: str) -> str:
     """The worked example under a command's help."""
     return "\b\nExample:\n" + "\n".join(f"  {line}" for line in lines)

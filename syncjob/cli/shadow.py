@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import textwrap
 from typing import TYPE_CHECKING
 
 import click
 
-from syncjob.cli.command import Verbs, example, frame, verb
+from syncjob.cli.command import Verbs, example, frame, verb, wrapped
 from syncjob.errors import Misconfigured
 
 if TYPE_CHECKING:
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from syncjob.model import Json
     from syncjob.reconcile.shadow import Beside
 
-_WIDTH = 80
 _SHOWN_MAX = 20
 
 
@@ -86,26 +84,15 @@ def _lines(name: str, rows: Sequence[Beside], *, everything: bool) -> list[str]:
         if not mine:
             continue
         sums = ", ".join(named(amount) for amount in totals(one.amount for one in mine).values())
-        lines += _wrapped(f"{len(mine)} {head} ({sums})", 2)
+        lines += wrapped(f"{len(mine)} {head} ({sums})", 2)
         shown = [] if kind is Kind.ALIKE and not everything else mine if everything else mine[:_SHOWN_MAX]
         for one in shown:
             place = f", {one.place}" if one.place and one.place != one.key else ""
-            lines += _wrapped(f"{one.day}  {named(one.amount)}  {one.key}{place}", 4)
-            lines += _wrapped(one.why, 8) if one.why else []
+            lines += wrapped(f"{one.day}  {named(one.amount)}  {one.key}{place}", 4)
+            lines += wrapped(one.why, 8) if one.why else []
         if kind is not Kind.ALIKE and len(shown) < len(mine):
             lines.append(f"    and {len(mine) - len(shown)} more; --all names them")
     return lines if len(lines) > 1 else [*lines, "  nothing yet: it has not run, or nothing has moved."]
-
-
-def _wrapped(words: str, indent: int) -> list[str]:
-    return textwrap.wrap(
-        words,
-        _WIDTH,
-        initial_indent=" " * indent,
-        subsequent_indent=" " * (indent + 4),
-        break_on_hyphens=False,
-        break_long_words=False,
-    )
 
 
 @verb("end", "syncjob shadow end --before 2026-10-20")

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import sys
-import textwrap
 from typing import TYPE_CHECKING
 
 import click
 
-from syncjob.cli.command import frame, verb
+from syncjob.cli.command import frame, verb, wrapped
 from syncjob.errors import Misconfigured
 
 if TYPE_CHECKING:
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from syncjob.plan.undoing import Step
     from syncjob.store import Store
 
-_WIDTH = 80
 _SHOWN_MAX = 20
 
 
@@ -159,9 +157,9 @@ def _step(one: Step) -> list[str]:
     words = f"{one.delivery.key}{f', {named(amount)}' if amount is not None else ''}"
     if one.way is Way.REVERSE:
         words += f", on {one.day}"
-    lines = _wrapped(words, 4)
+    lines = wrapped(words, 4)
     for text in (one.why, f"cure: {one.cure}" if one.cure else "") if one.way in (Way.REFUSED, Way.LEFT) else ():
-        lines += _wrapped(text, 8) if text else []
+        lines += wrapped(text, 8) if text else []
     return lines
 
 
@@ -178,12 +176,12 @@ def _came_to(outcome: Outcome) -> list[str]:
     lines = [f"{_documents(outcome.done)} undone."]
     for target, one in outcome.left:
         why = one.problem.why if one.problem else "not done yet; the next run goes on"
-        lines += _wrapped(f"{target}: {one.key}: {why}", 2)
+        lines += wrapped(f"{target}: {one.key}: {why}", 2)
         if one.problem and one.problem.cure:
-            lines += _wrapped(f"cure: {one.problem.cure}", 6)
+            lines += wrapped(f"cure: {one.problem.cure}", 6)
     named = {one.key for _, one in outcome.left}
     for problem in outcome.problems:
-        lines += _wrapped(str(problem), 2) if problem.what not in named else []
+        lines += wrapped(str(problem), 2) if problem.what not in named else []
     books = [leg for leg in outcome.legs if leg.name == "books"]
     if books and not any(leg.unexplained.minor for leg in books):
         lines.append("The books agree with what was delivered to the last cent; see: syncjob reconcile")
@@ -192,14 +190,3 @@ def _came_to(outcome: Outcome) -> list[str]:
 
 def _documents(number: int) -> str:
     return f"{number} document{'' if number == 1 else 's'}"
-
-
-def _wrapped(words: str, indent: int) -> list[str]:
-    return textwrap.wrap(
-        words,
-        _WIDTH,
-        initial_indent=" " * indent,
-        subsequent_indent=" " * (indent + 4),
-        break_on_hyphens=False,
-        break_long_words=False,
-    )

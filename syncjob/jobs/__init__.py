@@ -12,12 +12,8 @@ from syncjob.errors import (
     EXIT_BUG,
     EXIT_HELD,
     EXIT_TRANSIENT,
-    ConnectorDown,
     Misconfigured,
-    NotSent,
-    OutcomeUnknown,
     Problem,
-    RecordRefused,
     TryLater,
     exit_code,
 )
@@ -25,7 +21,7 @@ from syncjob.jobs import charts, nights, reconciling, shadow
 from syncjob.jobs.bills import post_bills
 from syncjob.jobs.customers import link_by_email
 from syncjob.jobs.delivery import deliver, locks_of, recover, remembered_locks
-from syncjob.jobs.job import Deadline, Intake, Job, OutOfTime, Sink, Source, Tally
+from syncjob.jobs.job import STOPS, Deadline, Intake, Job, OutOfTime, Sink, Source, Tally, guarded
 from syncjob.jobs.lacks import if_offered, not_offered
 from syncjob.jobs.maps import keep_counts
 from syncjob.jobs.nightly import close_books, gateway_leg, missed_night, read_balances, settling_of, today
@@ -43,7 +39,6 @@ from syncjob.reconcile import Edit, Leg
 __all__ = ["Intake", "Job", "Report", "Sink", "Source", "chosen", "is_nightly", "run"]
 
 Named = TypeVar("Named", Source, Sink)
-_STOPS = (ConnectorDown, TryLater, NotSent, OutcomeUnknown, RecordRefused)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,13 +147,13 @@ def _stages(job: Job, sources: tuple[Source, ...], sinks: tuple[Sink, ...], way:
     ready = [sink for sink in sinks if way.dry or _bind_sink(job, sink, way.at_night, tally)]
     if not way.dry:
         for sink in ready:
-            _guarded(sink.name, tally, partial(recover, job, sink, tally))
+            guarded(sink.name, tally, partial(recover, job, sink, tally))
     read = tuple(one for one in sources if one.name in bound and _take_in(job, one, bound[one.name], way, tally))
     # A backfill may have moved a cut-over back.
     job = replace(job, rules=with_starts(job.rules, job.store, [one.name for one in job.sources]))
     for sink in ready:
         if sink.ledger.books:
-            _guarded(sink.name, tally, partial(_mirror, job, sink, tally))
+            guarded(sink.name, tally, partial(_mirror, job, sink, tally))
     job = replace(job, rules=replace(job.rules, locks=_locks(job, ready, tally)))
     if way.at_night:
         link_by_email(job, way.deadline, tally)
@@ -172,7 +167,7 @@ def _stages(job: Job, sources: tuple[Source, ...], sinks: tuple[Sink, ...], way:
             recognise(job, one)
     by_payout = any(sink.ledger.books and sink.ledger.booking.mode is Mode.PER_PAYOUT for sink in ready)
     for one in read if by_payout and way.at_night and not way.dry else ():
-        _guarded(one.name, tally, partial(tie_payouts, job, one, way.deadline, tally, every=True))
+        guarded(one.name, tally, partial(tie_payouts, job, one, way.deadline, tally, every=True))
     for sink in ready:
         if sink.ledger.books:
             summarise(job, read, sink, tally)
@@ -182,17 +177,17 @@ def _stages(job: Job, sources: tuple[Source, ...], sinks: tuple[Sink, ...], way:
         if sink.ledger.booking.shadow:
             shadow.begin(job, sink)
             continue
-        if not _guarded(sink.name, tally, partial(_look_again, job, sink, way.deadline, tally)):
+        if not guarded(sink.name, tally, partial(_look_again, job, sink, way.deadline, tally)):
             continue
-        _guarded(sink.name, tally, partial(deliver, job, sink, way.deadline, tally))
+        guarded(sink.name, tally, partial(deliver, job, sink, way.deadline, tally))
         _bind_accounts(job, sink, tally)
         if sink.ledger.books and not way.at_night and tally.counts.get(f"{sink.name}: delivered"):
             # What arrives by day moves the balances asserted last night: they are rewritten with it.
-            _guarded(sink.name, tally, partial(close_books, job, sink, today(job)))
+            guarded(sink.name, tally, partial(close_books, job, sink, today(job)))
     if not way.at_night:
         return []
     for one in read:
-        _guarded(one.name, tally, partial(tie_payouts, job, one, way.deadline, tally))
+        guarded(one.name, tally, partial(tie_payouts, job, one, way.deadline, tally))
     return _reconcile(job, sources, ready, (read, way.deadline), tally)
 
 
@@ -232,16 +227,6 @@ def _bind_accounts(job: Job, sink: Sink, tally: Tally) -> None:
         job.store.bind_accounts(sink.name, codes)
 
 
-def _guarded(who: str, tally: Tally, work: Callable[[], None]) -> bool:
-    """Do a connector's part of the run; what stops it is noted, and the others go on. Gives whether it was done."""
-    try:
-        work()
-    except _STOPS as error:
-        tally.stopped(who, error)
-        return False
-    return True
-
-
 def _bind_source(job: Job, source: Source, at_night: bool, tally: Tally) -> Stream | None:
     """Whose records these are; asked of the gateway on first use, when the key changed, and every night."""
     bound = job.store.bindings().get(source.name)
@@ -249,7 +234,7 @@ def _bind_source(job: Job, source: Source, at_night: bool, tally: Tally) -> Stre
         return Stream(source.name, bound[0].account, bound[0].mode)
     try:
         identity = source.gateway.identity()
-    except _STOPS as error:
+    except STOPS as error:
         tally.stopped(source.name, error)
         return None
     job.store.bind(source.name, identity, source.fingerprint, job.now())
@@ -265,7 +250,7 @@ def _bind_sink(job: Job, sink: Sink, at_night: bool, tally: Tally) -> bool:
             problems = cast(CrmTarget, sink.target).provision()
             tally.problems += problems
             return not problems
-    except _STOPS as error:
+    except STOPS as error:
         tally.stopped(sink.name, error)
         return False
     return True
@@ -280,7 +265,7 @@ def _take_in(job: Job, source: Source, stream: Stream, way: _Way, tally: Tally) 
             if_offered(job, source, "balance", tally, partial(read_balances, job, source), again=way.at_night)
         poll(job, source, stream, nightly=way.at_night, deadline=way.deadline, tally=tally)
 
-    return _guarded(source.name, tally, work)
+    return guarded(source.name, tally, work)
 
 
 def _settle_balances(
@@ -295,7 +280,7 @@ def _settle_balances(
         job.sleep(min(left, 1))
         left -= 1
     for one in off:
-        _guarded(one.name, tally, partial(poll, job, one, streams[one.name], nightly=False, deadline=deadline, tally=tally))
+        guarded(one.name, tally, partial(poll, job, one, streams[one.name], nightly=False, deadline=deadline, tally=tally))
     if off:
         plan_dirty(job, deadline, tally)
 
@@ -317,7 +302,7 @@ def _locks(job: Job, ready: Sequence[Sink], tally: Tally) -> dict[str, tuple[Loc
         if sink.ledger.books:
             found[sink.name] = remembered_locks(job, sink)
             if sink in ready:
-                _guarded(sink.name, tally, partial(ask, sink))
+                guarded(sink.name, tally, partial(ask, sink))
     return found
 
 
@@ -374,4 +359,4 @@ def _standing(job: Job, tally: Tally, *, dry: bool) -> None:
     tally.add("pending", left.get(Status.PLANNED, 0) + left.get(Status.SENDING, 0) - derived)
     # What waits for something held or undone waits for a person; anything else that is left goes on by itself in the next run.
     if tally.counts.get("pending") and EXIT_HELD not in tally.codes and not dry:
-        tally.codes.add(EXIT_HELD if job.store.undoing.is_any else EXIT_TRANSIENT)
+        tally.codes.add(EXIT_HELD if job.store.undoing.is_waited_for else EXIT_TRANSIENT)

@@ -10,10 +10,12 @@ from datetime import UTC, datetime
 from syncjob import config as blocks
 from syncjob import mapping, secrets
 from syncjob.config import Config
+from syncjob.errors import Misconfigured
 from syncjob.http import Http, Meter
 from syncjob.jobs.job import Job, Sink, Source
 from syncjob.jobs.opening import with_starts
 from syncjob.plan import Ledger, Rules
+from syncjob.ports import Foreign
 from syncjob.store import Store
 
 
@@ -38,6 +40,9 @@ def assemble(config: Config, store: Store, environ: Mapping[str, str]) -> Job:
     for group in ("accounting", "crm"):
         for block in config.of(group):
             target = blocks.module(block).connect(blocks.options(config, block, environ), http)
+            if block.booking.shadow and not isinstance(target, Foreign):
+                why = "these books do not show what others booked, so nothing could be compared"
+                raise Misconfigured(f"{block.place}: {block.name} is in shadow, but {why}; leave shadow: out")
             target_map = mapping.load_target(group, block.connector, config.home)
             kinds = frozenset(target.promises.kinds)
             sinks.append(Sink(target, Ledger(block.name, target_map, group == "accounting", kinds, block.booking)))

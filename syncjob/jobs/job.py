@@ -12,9 +12,14 @@ from syncjob.errors import (
     EXIT_AUTHORISATION,
     EXIT_HELD,
     EXIT_TRANSIENT,
+    ConnectorDown,
     NeedsPerson,
+    NotSent,
+    OutcomeUnknown,
     Problem,
+    RecordRefused,
     SyncjobError,
+    TryLater,
 )
 from syncjob.model import Kept, Reading, Record, Stream
 from syncjob.plan import Ledger, Rules
@@ -110,6 +115,20 @@ class Tally:
     def held(self) -> None:
         """Note that something waits for a person."""
         self.codes.add(EXIT_HELD)
+
+
+# What stops a connector, and not the run.
+STOPS = (ConnectorDown, TryLater, NotSent, OutcomeUnknown, RecordRefused)
+
+
+def guarded(who: str, tally: Tally, work: Callable[[], None]) -> bool:
+    """Do a connector's part of the run; what stops it is noted, and the others go on. Gives whether it was done."""
+    try:
+        work()
+    except STOPS as error:
+        tally.stopped(who, error)
+        return False
+    return True
 
 
 class OutOfTime(SyncjobError):

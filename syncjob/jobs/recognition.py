@@ -93,10 +93,12 @@ def _totals(sales: list[Deferred], through: date) -> dict[tuple[str, str, str], 
 def schedule(store: Store, source: str) -> Iterator[Planned]:
     """Every sale that is earned over time, month by month from its first to its last, as far as refunds are known today."""
     sales, _ = store.deferred(source)
+    days: dict[tuple[str, str, str], date] = {}
+    for one in sales:  # by day
+        days.setdefault((one.subject, one.currency, one.time), one.day)
     for (subject, currency, time), minor in sorted(_totals(sales, date.max).items()):
         when, total = Time.of(time), Money(minor, currency)
-        day = min(one.day for one in sales if (one.subject, one.currency, one.time) == (subject, currency, time))
-        month, sofar = month_end(max(day, when.first)), Money(0, currency)
+        month, sofar = month_end(max(days[subject, currency, time], when.first)), Money(0, currency)
         while sofar != total or month < when.end:
             upto = when.earned(total, month)
             yield Planned(source, subject, when, month, upto - sofar, upto, total)

@@ -16,17 +16,12 @@ from typing import cast
 from syncjob.errors import (
     EXIT_HELD,
     EXIT_OK,
-    ConnectorDown,
-    NotSent,
-    OutcomeUnknown,
     Problem,
-    RecordRefused,
-    TryLater,
     exit_code,
 )
 from syncjob.jobs import handedits, shadow
 from syncjob.jobs.coverage import coverage
-from syncjob.jobs.job import Deadline, Job, Sink, Source, Tally
+from syncjob.jobs.job import Deadline, Job, Sink, Source, Tally, guarded
 from syncjob.jobs.nightly import (
     balance_accounts,
     books_leg,
@@ -45,7 +40,6 @@ from syncjob.posting import FEES
 from syncjob.reconcile import Coverage, Edit, Finding, Leg, Moved, Reason, compare, explained, hints
 from syncjob.store import Subject
 
-_STOPS = (ConnectorDown, TryLater, NotSent, OutcomeUnknown, RecordRefused)
 _RECORDS_MAX = 100_000  # read again of one feed; what is older than the last of them is then not compared
 _AT_ONCE = 500
 _MARGIN = timedelta(days=1)
@@ -83,12 +77,12 @@ def prove(job: Job, sources: Sequence[Source], sinks: Sequence[Sink], day: date,
         off = any(leg.unexplained.minor for leg in own) and is_open(job.store, source.name)
         if off and source.name in look.answering:
             closer: list[Leg] = []
-            _guarded(source.name, tally, partial(_look_closer, job, source, own, closer, look.deadline))
+            guarded(source.name, tally, partial(_look_closer, job, source, own, closer, look.deadline))
             own = closer or own
         legs += [_hinted(job, source, leg) for leg in own]
     for sink in sinks:
         if sink.ledger.books:
-            _guarded(sink.name, tally, partial(_books, job, sink, day, legs, tally, closing=look.closing))
+            guarded(sink.name, tally, partial(_books, job, sink, day, legs, tally, closing=look.closing))
     for leg in legs:
         _tell(leg, tally)
     return legs
@@ -116,13 +110,6 @@ def _is_proven(leg: Leg) -> bool:
 
 def _proven(source: str) -> str:
     return f"proven:{source}"
-
-
-def _guarded(who: str, tally: Tally, work: partial[None]) -> None:
-    try:
-        work()
-    except _STOPS as error:
-        tally.stopped(who, error)
 
 
 def _tell(leg: Leg, tally: Tally) -> None:

@@ -26,15 +26,14 @@ _AT_ONCE = 500
 def compare(job: Job, sink: Sink) -> list[Beside]:
     """What was derived for books beside what people booked, up to the last day that has been read whole.
 
-    Raises Misconfigured where the books do not show what others booked, ConnectorDown where they cannot be read.
+    Raises ConnectorDown where the books cannot be read.
     """
-    if not isinstance(sink.target, Foreign):
-        raise Misconfigured(f"{sink.name} does not show what others booked, so nothing can be compared; leave shadow: out")
+    books = cast(Foreign, sink.target)  # others are refused when the job is put together
     through = business_date(clock(job), job.rules.zone) - timedelta(days=1)
     first = _first(job)
     ours = [one for one in map(_derived, waiting(job, sink.name)) if one is not None and first <= one.day <= through]
     accounts = {account for one in ours for account, _ in one.postings}
-    theirs = [one for one in sink.target.foreign(accounts) if first <= one.day] if accounts else []
+    theirs = [one for one in books.foreign(accounts) if first <= one.day] if accounts else []
     return beside(ours, theirs, through)
 
 

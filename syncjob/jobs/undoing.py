@@ -9,20 +9,19 @@ from functools import partial
 
 from syncjob.deliver import again
 from syncjob.errors import (
+    EXIT_CONFIGURATION,
     EXIT_HELD,
     EXIT_OK,
-    ConnectorDown,
+    EXIT_TRANSIENT,
     Misconfigured,
-    NotSent,
-    OutcomeUnknown,
     Problem,
     RecordRefused,
-    TryLater,
+    SyncjobError,
     exit_code,
 )
 from syncjob.jobs import reconciling
 from syncjob.jobs.delivery import deliver, locks_of, recover
-from syncjob.jobs.job import Deadline, Job, Sink, Tally
+from syncjob.jobs.job import Deadline, Job, Sink, Tally, guarded
 from syncjob.jobs.nightly import today
 from syncjob.model import UNDOING, Delivery, DocumentKind, Json, Status
 from syncjob.plan.proceed import under_way
@@ -31,7 +30,6 @@ from syncjob.ports import Finality
 from syncjob.reconcile import Leg
 from syncjob.store import Subject
 
-_STOPS = (ConnectorDown, TryLater, NotSent, OutcomeUnknown, RecordRefused)
 _AT_ONCE = 500
 _NAMED_MAX = 100  # keys in a line of the audit log
 
@@ -168,12 +166,14 @@ def undo(job: Job, sinks: Sequence[Sink], wish: Wish, seen: Undo, who: str) -> O
     deadline = Deadline(job.monotonic)
     with job.store.run_lock():
         number = job.store.start_run("undo", job.now())
-        ready: list[Sink] = []
-        for sink in sinks:
-            if sink.name in seen.steps and _guarded(sink.name, tally, partial(_recover, job, sink, tally)):
-                ready.append(sink)
-        now = planned(job, ready, wish)
-        _refuse_another(seen, now)
+        try:
+            wanted = [sink for sink in sinks if sink.name in seen.steps]
+            ready = [sink for sink in wanted if guarded(sink.name, tally, partial(_recover, job, sink, tally))]
+            now = planned(job, ready, wish)
+            _refuse_another(seen, now)
+        except SyncjobError as error:
+            job.store.end_run(number, job.now(), EXIT_CONFIGURATION if isinstance(error, Misconfigured) else EXIT_TRANSIENT, {})
+            raise
         own: dict[str, set[str]] = {}
         with job.store.together():
             for sink in ready:
@@ -182,7 +182,7 @@ def undo(job: Job, sinks: Sequence[Sink], wish: Wish, seen: Undo, who: str) -> O
             detail: dict[str, Json] = {"what": str(wish), "documents": told[:_NAMED_MAX], "number": len(told)}
             job.store.audit(job.now(), who, "undo", detail)
         for sink in ready:
-            _guarded(sink.name, tally, partial(deliver, job, sink, deadline, tally, own[sink.name]))
+            guarded(sink.name, tally, partial(deliver, job, sink, deadline, tally, own[sink.name]))
         look = reconciling.Look((), deadline, closing=True)
         legs = reconciling.prove(job, job.sources, [one for one in ready if one.ledger.books], today(job), tally, look)
         left = [(sink.name, one) for sink in ready for one in _looked_up(job, sink, sorted(own[sink.name])).values()]
@@ -193,15 +193,6 @@ def undo(job: Job, sinks: Sequence[Sink], wish: Wish, seen: Undo, who: str) -> O
         job.store.end_run(number, job.now(), code, dict(tally.counts))
     done = sum(len(keys) for keys in own.values()) - len(left)
     return Outcome(code, done, tuple(left), tuple(tally.problems), tuple(legs))
-
-
-def _guarded(who: str, tally: Tally, work: partial[None]) -> bool:
-    try:
-        work()
-    except _STOPS as error:
-        tally.stopped(who, error)
-        return False
-    return True
 
 
 def _recover(job: Job, sink: Sink, tally: Tally) -> None:
@@ -243,10 +234,11 @@ def _kept(job: Job, sink: Sink, todo: Iterable[Step], tally: Tally) -> set[str]:
 
 
 def _taken_back(step: Step, maker: Maker, earlier: Delivery | None, now: datetime) -> Delivery:
-    """The document that takes another back; one that is on its way already goes on, one that was refused is sent anew."""
+    """The document that takes another back; one on its way or in doubt goes on as it is, one that was refused is sent anew."""
     if earlier is None or earlier.is_undone:
         return reversal(step, maker, earlier, now)
-    return again(earlier, now, "the undo goes on") if earlier.status is Status.HELD else earlier
+    refused = earlier.status is Status.HELD and not under_way(earlier)
+    return again(earlier, now, "the undo goes on") if refused else earlier
 
 
 # ---------------------------------------------------------------- and sent again

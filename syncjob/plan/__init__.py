@@ -194,8 +194,6 @@ def _plan(known: Known, rules: Rules, books: Books, people: dict[tuple[str, str]
     shared: dict[tuple[str, str], Delivery] = {}
     coded: list[tuple[str, str, int]] = []
     again = False
-    # What another document takes back stays as that one has taken it back.
-    taken_back = {(one.target, one.reverses) for one in known.deliveries.values() if one.reverses and not one.is_undone}
     for ledger in rules.ledgers:
         documents = _documents(ledger, known, rules, new_entries, (transactions, latest, as_of))
         posted += [
@@ -213,7 +211,7 @@ def _plan(known: Known, rules: Rules, books: Books, people: dict[tuple[str, str]
             again = again or under_way(existing)
             if tie.stands_in and existing is not None and existing.subject == known.subject and key not in known.deliveries:
                 continue  # told by another account, which calls somebody the same
-            if rules.is_frozen(ledger.name, existing) or (ledger.name, document.key) in taken_back:
+            if rules.is_frozen(ledger.name, existing) or _is_taken_back(known, ledger.name, document.key):
                 continue
             stamp = made_by(known.map, ledger.map.digest)
             correct = rules.corrects(ledger.name, document.kind, document.date)
@@ -239,6 +237,11 @@ def _plan(known: Known, rules: Rules, books: Books, people: dict[tuple[str, str]
         coded=tuple(coded),
         again=again,
     )
+
+
+def _is_taken_back(known: Known, target: str, key: str) -> bool:
+    """Whether another document takes this one back: then it stays as that one has taken it back."""
+    return any((one.target, one.reverses) == (target, key) and not one.is_undone for one in known.deliveries.values())
 
 
 def _documents(

@@ -131,8 +131,8 @@ def _taken_back(one: Delivery, ground: Ground, lock: Lock | None) -> Step:
 
 
 def voided(one: Delivery, now: datetime) -> Delivery:
-    """A document on its way out of its target; where that was refused before, with a new request."""
-    if one.action in UNDOING and one.status is Status.PLANNED:
+    """A document on its way out of its target; where that was refused before, with a new request, and in doubt with none."""
+    if one.action in UNDOING and (one.status is Status.PLANNED or under_way(one)):
         return one
     used = one.action in UNDOING or one.revision > one.delivered_revision
     return _noted(

@@ -13,7 +13,7 @@ from syncjob.moment import from_micros
 from syncjob.store import delivering, rows
 from syncjob.store.database import Database, among, one_of
 from syncjob.store.ledger import Sums
-from syncjob.store.tables import CALL, DELIVERY, ENTRY, EVER_UNDONE, LINE, MEMBER, POSTED, REVERSES, RUN, SUBJECT
+from syncjob.store.tables import CALL, DELIVERY, DUE, ENTRY, EVER_UNDONE, LINE, MEMBER, POSTED, REVERSES, RUN, SUBJECT
 
 _D, _C, _M, _E, _L, _P, _S = DELIVERY.c, CALL.c, MEMBER.c, ENTRY.c, LINE.c, POSTED.c, SUBJECT.c
 _R = DELIVERY.alias("reversing")
@@ -38,6 +38,7 @@ _NEEDING = select(_D.key, _D.needs).where(
     *(_D.target == bindparam("target"), _D.needs != "", ~delivering.IS_UNDONE),
     (_D.delivered_revision > 0) | one_of(_D.status, (Status.SENDING.value, Status.UNKNOWN.value)),
 )
+_WAITING = select(_D.target, _D.needs).where(text(DUE), _D.status == Status.PLANNED.value, _D.needs != "")
 _REVERSED = select(_D.key, _D.reverses).where(
     text(REVERSES), _D.target == bindparam("target"), ~delivering.IS_UNDONE
 )
@@ -149,9 +150,15 @@ class Undoing:
             self._database.upsert(DELIVERY, [rows.delivery_row(about[one.reverses][1], one) for one in reversals])
 
     @property
-    def is_any(self) -> bool:
-        """Whether anything is undone and was not sent again."""
-        return bool(self._database.rows(_ANY) or self._database.rows(_ANY_BACK))
+    def is_waited_for(self) -> bool:
+        """Whether a document waits for another that was undone, so that it does not go on by itself."""
+        if not self._database.rows(_ANY):
+            return False
+        needed: dict[str, dict[str, None]] = {}
+        for target, needs in self._database.rows(_WAITING):
+            needed.setdefault(target, {}).update(dict.fromkeys(rows.json_of(needs).values()))
+        found = (delivering.lookup(self._database, target, list(keys)) for target, keys in needed.items())
+        return any(one.is_undone for by_key in found for one in by_key.values())
 
     def lacking(self, target: str) -> list[Undone]:
         """What was undone and not sent again, by document, role and currency."""
